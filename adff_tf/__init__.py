@@ -1,0 +1,26 @@
+"""adff_tf: how a piece of music feels, as valence and arousal (ADFF, Huang et al., Interspeech 2022) in Keras.
+
+`import adff_tf` loads no TensorFlow: each public name is imported the first time it is used.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_PUBLIC = {  # name: the module that holds it
+    "Experiment": "config",
+    "InputError": "errors",
+    "build_adff": "network",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'adff_tf' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,410 @@
+"""A recording as one mono waveform: file, bytes or array in; float32 `(samples,)` at the wanted rate out.
+
+**Conventions.** Full scale is ±1: integer samples are divided by 2^(bits - 1) (unsigned ones are centred first), float
+samples are taken as they are, and a lossy file's peak may pass 1, for nothing is clipped. Mono is the mean over channels.
+The rate is changed by soxr at its quality HQ (20 bits, images and aliases below -120 dB): more than 16-bit music carries,
+and under the -100 dB floor of the log-mel, so that VHQ would cost time and change nothing. A clip of silence is valid; no
+samples, a NaN or an infinity is not.
+
+**Decoders.** Content decides, never the file's name. libsndfile (through soundfile) reads mp3, wav, flac, ogg/vorbis, opus,
+aiff, …; what it refuses, FFmpeg (inside PyAV's wheel) reads: m4a, aac, wma, webm. libsndfile stops without a word at a
+damaged mp3 frame, and cuts a variable-bitrate mp3 that has no Xing/Info tag where its first frames' bitrate would end the
+file; so where the number of samples it gave does not bear out the number it promised, FFmpeg decodes the file too, leaving
+out damaged packets as players do, and the longer of the two waveforms is taken.
+
+**Alignment.** Where an mp3 has a LAME tag all decoders leave out the encoder's delay and padding; where it has none all keep
+them. Samples stand at the same index from each, and differ by less than 1e-5 (mp3), 1e-6 (vorbis) or nothing (wav, flac).
+
+**Two backends of `dataset`.** With "tensorflow-io" its ops decode in the tf.data graph; with "libsndfile" `load` does, in
+`tf.numpy_function` (libsndfile and soxr release the GIL, so tracks decode in parallel all the same). A graph has no
+try/except, so each track is a small dataset of its own: the ops' decoding with its errors ignored, followed by `load`;
+and the first element counts. So whatever the ops cannot read (m4a, opus, other sample formats, damaged files) goes through
+`load`, which says in words what is wrong: a bad file is an element with an error text, never an exception or a gap.
+"""
+
+import contextlib
+import functools
+import io
+import operator
+import os
+import stat
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Backend = Literal["tensorflow-io", "libsndfile"]
+
+MOST = 100.0  # a lossy file's peak may pass full scale, but not so far
+MP3_FRAME = 1152  # samples a channel
+# Containers that hold music. A playlist or a text with a music file's name would have FFmpeg open what it points to.
+FFMPEG_FORMATS = "aac,ac3,aiff,ape,asf,caf,flac,matroska,mov,mp3,mpeg,mpegts,ogg,tta,wav,w64,wv"
+# (libsndfile's format, subtype): the tensorflow-io op that decodes it to the same samples, and its dtype (None: float32).
+# Its wav op reads 32-bit integers as floats and swaps nothing for 8 bits: those are left to libsndfile.
+GRAPH_DECODERS = {
+    ("MP3", "MPEG_LAYER_III"): ("decode_mp3", None),
+    ("OGG", "VORBIS"): ("decode_vorbis", None),
+    ("WAV", "PCM_16"): ("decode_wav", "int16"),
+    ("WAV", "PCM_24"): ("decode_wav", "int32"),
+    ("WAV", "FLOAT"): ("decode_wav", "float32"),
+    ("FLAC", "PCM_16"): ("decode_flac", "int16"),
+    ("FLAC", "PCM_24"): ("decode_flac", "int32"),
+}
+
+
+class AudioError(InputError):
+    """A recording that cannot be used; the message names the file and the reason."""
+
+
+def load(
+    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None
+) -> np.ndarray:
+    """The recording as a mono waveform, `(samples,)` float32, full scale ±1.
+
+    Args:
+        source: a file's path, a file's content as bytes, or samples as an array `(samples,)` or `(samples, channels)`
+            of float, int8, int16, int32 or uint8.
+        sample_rate_hz: the wanted rate, in samples a second.
+        source_rate_hz: the rate of an array's samples; a file states its own.
+
+    Raises:
+        AudioError: the file is missing or unreadable or holds no audio that can be decoded; no samples, NaN or infinity.
+        InputError: an argument of the wrong type, shape or range. (AudioError is an InputError.)
+    """
+    wanted = _checked_rate(sample_rate_hz, "sample_rate_hz")
+    if isinstance(source, np.ndarray):
+        if source_rate_hz is None:
+            raise InputError("an array of samples was given without its rate; pass source_rate_hz, for example 44100")
+        rate = _checked_rate(source_rate_hz, "source_rate_hz")
+        return _finished(_from_array(source), rate, wanted, f"the array of shape {source.shape}")
+    if source_rate_hz is not None:
+        raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
+    if not isinstance(source, str | Path | bytes):
+        raise InputError(f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array")
+    name = "<bytes>" if isinstance(source, bytes) else str(source)
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else _opened(name) as file:
+            waveform, rate = _decoded(file, name)
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    return _finished(waveform, rate, wanted, name)
+
+
+def backend() -> Backend:
+    """The decoder that `dataset` uses here: "tensorflow-io" where its ops load (TensorFlow 2.17), else "libsndfile"."""
+    return "libsndfile" if _tensorflow_io() is None else "tensorflow-io"
+
+
+def dataset(
+    paths: Sequence[str], sample_rate_hz: int = 44100, *, backend: Backend | None = None, parallel: int | None = None
+) -> "tf.data.Dataset":
+    """The files decoded in parallel, in order, one element each; a bad file is an element too.
+
+    Args:
+        paths: the files.
+        sample_rate_hz: the wanted rate, in samples a second.
+        backend: "tensorflow-io" or "libsndfile"; None takes what `backend()` names.
+        parallel: files decoded at once, each held in memory; None takes the number of cores, at most 8.
+
+    Returns:
+        A dataset of `(position, waveform, error)`: int64 `()`, the index in `paths`; float32 `(samples,)` as from `load`;
+        string `()`, empty where all is well. A bad file has an empty waveform and one line that names file and reason.
+
+    Raises:
+        InputError: an unknown or unavailable backend, a rate or a `parallel` out of range.
+    """
+    import tensorflow as tf
+
+    if isinstance(paths, str | bytes | Path):
+        raise InputError(f"paths={paths!r} was given; give a list of paths, [{paths!r}]")
+    wanted = _checked_rate(sample_rate_hz, "sample_rate_hz")
+    chosen = _checked_backend(backend)
+    parallel = min(os.cpu_count() or 1, 8) if parallel is None else parallel
+    if parallel < 1:
+        raise InputError(f"parallel={parallel} was given; give the number of files to decode at once, 1 or more")
+
+    def by_load(path: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
+        return tf.numpy_function(lambda path: _waveform_or_reason(path, wanted), [path], (tf.float32, tf.string))
+
+    def one(position: "tf.Tensor", path: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]:
+        if chosen == "tensorflow-io":
+            track = tf.data.Dataset.from_tensors(path)
+            waveform, error = _by_ops(track, wanted).concatenate(track.map(by_load)).take(1).get_single_element()
+        else:
+            waveform, error = by_load(path)
+        return position, tf.ensure_shape(waveform, (None,)), tf.ensure_shape(error, ())
+
+    names = tf.constant([os.fsencode(path) for path in paths], tf.string, shape=(len(paths),))
+    return tf.data.Dataset.from_tensor_slices(names).enumerate().map(one, num_parallel_calls=parallel, deterministic=True)
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _checked_rate(rate_hz: Any, name: str) -> int:
+    try:
+        rate = operator.index(rate_hz)
+    except TypeError:
+        rate = 0
+    if not 1000 <= rate <= 768_000:
+        raise InputError(f"{name}={rate_hz!r} was given; give a whole number of samples a second, 1000 to 768000")
+    return rate
+
+
+def _checked_backend(name: str | None) -> Backend:
+    if name is None:
+        return backend()
+    if name not in get_args(Backend):
+        raise InputError(f"backend={name!r} was given; give one of {', '.join(get_args(Backend))}, or None")
+    if name == "tensorflow-io" and backend() != name:
+        raise InputError(
+            "backend='tensorflow-io' was given, but its ops do not load here; they need tensorflow-io 0.37.1 and "
+            'TensorFlow 2.17 (pip install "adff-tf[io]"); or leave the backend out'
+        )
+    return name
+
+
+def _finished(waveform: np.ndarray, rate_hz: int, wanted_hz: int, name: str) -> np.ndarray:
+    """The mono waveform checked and at the wanted rate."""
+    if rate_hz != wanted_hz and waveform.size:
+        waveform = soxr.resample(waveform, rate_hz, wanted_hz, quality="HQ")
+    if not waveform.size:
+        raise AudioError(f"{name}: holds no samples; give a recording that is longer than nothing")
+    peak = max(waveform.max(), -waveform.min())  # two reductions, no copy; resampling keeps a NaN
+    if not np.isfinite(peak):
+        raise AudioError(f"{name}: holds NaN or infinite samples; every sample must be a number")
+    if peak > MOST:
+        raise AudioError(
+            f"{name}: reaches {peak:g}, and full scale is 1; divide float samples by the full scale of the integers "
+            "they came from (32768 for 16 bits), or give the integers themselves"
+        )
+    return np.ascontiguousarray(waveform, np.float32)
+
+
+# --- arrays ---------------------------------------------------------------------------------------------------------
+
+
+def _from_array(samples: np.ndarray) -> np.ndarray:
+    """`(samples,)` or `(samples, channels)` of any allowed type -> mono float32 `(samples,)`."""
+    if samples.ndim not in (1, 2):
+        raise InputError(f"an array of shape {samples.shape} was given; give (samples,) or (samples, channels)")
+    if samples.ndim == 2 and samples.size and samples.shape[1] > samples.shape[0]:
+        raise InputError(
+            f"an array of shape {samples.shape} was given, more channels than samples; "
+            "give (samples, channels): transpose it with .T"
+        )
+    return _mono(_full_scale(samples))
+
+
+def _full_scale(samples: np.ndarray) -> np.ndarray:
+    """Samples of an audio type as float32, full scale ±1, in the same shape."""
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    if samples.dtype not in (np.int8, np.int16, np.int32, np.uint8):
+        raise InputError(f"samples of type {samples.dtype} were given; give float32, float64, int8, int16, int32 or uint8")
+    full_scale = np.float32(2 ** (8 * samples.dtype.itemsize - 1))
+    scaled = samples.astype(np.float32)
+    if samples.dtype == np.uint8:
+        scaled -= full_scale
+    scaled /= full_scale
+    return scaled
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """`(samples,)` or `(samples, channels)` -> `(samples,)`, the mean over channels."""
+    if samples.ndim == 1:
+        return samples
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def _opened(path: str) -> BinaryIO:
+    """The file, unbuffered: libsndfile reads from its descriptor and must find it where Python left it."""
+    if "\0" in path or not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
+        raise AudioError(f"{path!r} is a folder or a device, not a file; give the path of one recording")
+    return open(path, "rb", buffering=0)
+
+
+def _decoded(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
+    """The file's content as a mono waveform `(samples,)`, and its rate in Hz."""
+    head = file.read(16)
+    if not head:
+        raise AudioError(f"{name}: the file is empty (0 bytes)")
+    waveform, rate, complete = _by_libsndfile(file)
+    if not complete:
+        blocks = list(_ffmpeg_blocks(file, name))
+        if sum(len(block) for _, block in blocks) > len(waveform):
+            waveform, rate = np.concatenate([block for _, block in blocks]), blocks[0][0]
+    if not rate:
+        raise AudioError(f"{name}: is no audio or damaged: neither libsndfile nor FFmpeg decodes it (it begins {head!r})")
+    if not 1000 <= rate <= 768_000:
+        raise AudioError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
+    return waveform, rate
+
+
+def _by_libsndfile(file: BinaryIO) -> tuple[np.ndarray, int, bool]:
+    """Mono waveform, rate in Hz (0: refused), and whether that is surely the whole file.
+
+    One read for the whole file: between two reads soundfile seeks, and after a seek a variable-bitrate mp3 is not
+    sample-exact.
+    """
+    file.seek(0)
+    try:
+        with sf.SoundFile(_handle(file), closefd=False) as sound:
+            promised = sound.frames
+            waveform, rate = _mono(sound.read(dtype="float32", always_2d=True)), sound.samplerate
+            is_mp3 = sound.format == "MP3"
+    except (sf.SoundFileError, MemoryError):  # a header may promise any length. FFmpeg is asked next
+        return np.zeros(0, np.float32), 0, False
+    if is_mp3 and not _states_its_length(file):
+        # An estimate from the first frames' bitrate: reading must have ended before it, and near it.
+        missing = promised - len(waveform)
+        return waveform, rate, 0 < missing <= max(2 * MP3_FRAME, promised // 100)
+    return waveform, rate, 0 < promised == len(waveform)
+
+
+def _handle(file: BinaryIO) -> Any:
+    """A real file's descriptor (libsndfile then reads without the GIL, and sees no name to guess from), else the file."""
+    return file if isinstance(file, io.BytesIO) else file.fileno()
+
+
+def _states_its_length(file: BinaryIO) -> bool:
+    """Whether an mp3's first frame is a Xing/Info tag that states the number of frames."""
+    file.seek(0)
+    head = file.read(10)
+    skip = 10 + functools.reduce(lambda size, byte: size << 7 | byte, head[6:10]) if head[:3] == b"ID3" else 0
+    file.seek(skip)
+    frame = file.read(256)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    return at >= 0 and bool(int.from_bytes(frame[at + 4 : at + 8], "big") & 1)
+
+
+def _ffmpeg_blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """The rate in Hz and mono float32 `(samples,)`, frame by frame; nothing where FFmpeg finds no audio in the file."""
+    import av
+
+    file.seek(0)
+    try:
+        # A file object, not a path: FFmpeg takes some paths for addresses. Titles need not be UTF-8.
+        container = av.open(file, options={"format_whitelist": FFMPEG_FORMATS}, metadata_errors="replace")
+    except av.error.FFmpegError:  # the caller raises where no decoder knows the file
+        return
+    rates, damaged, packets = set(), 0, 0
+    with container:
+        try:
+            for packet in container.demux(container.streams.audio[:1]) if container.streams.audio else ():
+                packets += 1
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:
+                    damaged += 1
+                    continue
+                for frame in frames:
+                    rates.add(frame.sample_rate)
+                    yield frame.sample_rate, _mono(_channels_last(frame))
+        except av.error.FFmpegError as error:
+            raise AudioError(f"{name}: cannot be decoded to its end ({error.strerror})") from error
+    if damaged > packets / 2:
+        raise AudioError(f"{name}: is damaged: {damaged} of {packets} packets do not decode")
+    if len(rates) > 1:
+        raise AudioError(f"{name}: changes its sample rate midway ({sorted(rates)} Hz); convert it to one rate")
+
+
+def _channels_last(frame: Any) -> np.ndarray:
+    """An FFmpeg audio frame as `(samples, channels)` float32."""
+    samples = _full_scale(frame.to_ndarray())
+    return samples.T if frame.format.is_planar else samples.reshape(frame.samples, -1)
+
+
+# --- tf.data --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing reaches the terminal, not even from C++, which writes to the descriptor."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@functools.cache
+def _tensorflow_io() -> Any:
+    """The module tensorflow_io where its ops load, else None: on other TensorFlow versions it warns, logs and raises."""
+    import tensorflow as tf
+
+    silence = io.BytesIO()
+    sf.write(silence, np.zeros(4, np.int16), 8000, format="WAV", subtype="PCM_16")
+    with _quiet():
+        try:
+            import tensorflow_io as tfio
+
+            tfio.audio.decode_wav(tf.constant(silence.getvalue()), dtype=tf.int16)
+        except (ImportError, AttributeError, NotImplementedError, tf.errors.OpError):
+            return None
+    return tfio
+
+
+def _waveform_or_reason(path: bytes, wanted_hz: int) -> tuple[np.ndarray, bytes]:
+    try:
+        return load(os.fsdecode(path), wanted_hz), b""
+    except InputError as error:
+        return np.zeros(0, np.float32), os.fsencode(" ".join(str(error).split()))
+
+
+def _graph_decoder(path: bytes) -> tuple[np.int64, np.int64]:
+    """The position in GRAPH_DECODERS that reads this file (-1: none) and its rate in Hz; only the header is read."""
+    try:
+        with _opened(os.fsdecode(path)) as file, sf.SoundFile(_handle(file), closefd=False) as sound:
+            kind = (sound.format, sound.subtype)
+            return np.int64([*GRAPH_DECODERS].index(kind) if kind in GRAPH_DECODERS else -1), np.int64(sound.samplerate)
+    except (AudioError, OSError, sf.SoundFileError):  # `load`, which comes next, says what is wrong
+        return np.int64(-1), np.int64(0)
+
+
+def _by_ops(track: "tf.data.Dataset", wanted_hz: int) -> "tf.data.Dataset":
+    """One path -> one `(waveform, "")` decoded by tensorflow-io's ops, or nothing where they cannot read the file."""
+    import tensorflow as tf
+
+    def header(path: "tf.Tensor") -> tuple["tf.Tensor", ...]:
+        return path, *tf.numpy_function(_graph_decoder, [path], (tf.int64, tf.int64))
+
+    def finish(waveform: np.ndarray, rate: np.int64, path: bytes) -> np.ndarray:
+        return _finished(waveform, int(rate), wanted_hz, os.fsdecode(path))
+
+    def decode(path: "tf.Tensor", decoder: "tf.Tensor", rate: "tf.Tensor") -> tuple["tf.Tensor", str]:
+        content = tf.io.read_file(path)
+        branches = [functools.partial(_run_op, content, *op) for op in GRAPH_DECODERS.values()]
+        waveform = tf.switch_case(tf.cast(decoder, tf.int32), branches)
+        return tf.numpy_function(finish, [waveform, rate, path], tf.float32), ""
+
+    return track.map(header).filter(lambda path, decoder, rate: decoder >= 0).map(decode).ignore_errors()
+
+
+def _run_op(content: "tf.Tensor", op: str, dtype: str | None) -> "tf.Tensor":
+    """A file's content -> mono float32 `(samples,)`, full scale ±1, by a tensorflow-io op."""
+    import tensorflow as tf
+
+    decode = getattr(_tensorflow_io().audio, op)
+    samples = decode(content) if dtype is None else decode(content, dtype=tf.as_dtype(dtype))
+    mono = tf.reduce_mean(tf.cast(samples, tf.float32), axis=1)
+    return mono if samples.dtype.is_floating else mono / float(2 ** (8 * samples.dtype.size - 1))

@@ -1,0 +1,92 @@
+"""What a person at the terminal sees: lines, progress bars, one clear line for an error. Knows nothing of music.
+
+Parts that take long accept a `Listener` and tell it what happens; `SILENT` is for callers that want to hear nothing.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from .errors import InputError
+
+Advance = Callable[..., None]  # advance(steps=1, note="")
+
+
+class Listener(Protocol):
+    """Someone who is told how the work goes."""
+
+    def say(self, text: str) -> None:
+        """A line worth keeping."""
+
+    def bar(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
+        """A bar over `total` steps; the block calls what it is given once a step."""
+
+
+class Silent:
+    """Hears nothing."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Advance]:
+        yield lambda steps=1, note="": None
+
+
+SILENT = Silent()
+
+
+class Terminal:
+    """Lines on standard output; bars on it too while it is a terminal, and only a line each where it is not."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Advance]:
+        if not self.console.is_terminal:
+            if total > 1:
+                self.say(f"{label} ({total}) …")
+            yield lambda steps=1, note="": None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            bar = progress.add_task(label, total=total, note="")
+
+            def advance(steps: int = 1, note: str = "") -> None:
+                progress.update(bar, advance=steps, note=note)
+
+            yield advance
+
+
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's start-up lines off the terminal. Works before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130; a full disk 1."""
+    quiet_tensorflow()
+    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
+    try:
+        command()
+    except InputError as error:
+        sys.exit(_fail(str(error), 2))
+    except KeyboardInterrupt:
+        sys.exit(_fail("stopped. The same command goes on from here.", 130))
+
+
+def _fail(text: str, status: int) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return status

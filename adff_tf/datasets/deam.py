@@ -1,0 +1,65 @@
+"""DEAM: 1802 excerpts and songs with static valence and arousal, the MediaEval sets of 2013 to 2015.
+
+Labels are the annotators' means in 1..9. **For song_id <= 1000 (744 rows, the set of 2013) the published file has the
+valence and arousal columns swapped**: its `valence_mean` is the `mean_arousal` that emoMusic gives for the same songs, and
+DEAM's own dynamic labels agree. They are set right here, and a note says so. No artist is read: each song is its own group.
+
+Source: https://cvml.unige.ch/databases/DEAM/, the music under Creative Commons licences. Cite Aljanaki, Yang and Soleymani,
+"Developing a benchmark for emotional analysis of music", PLoS ONE 12(3), 2017.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from . import index as shared
+
+NAME = "deam"
+LAYOUT = (
+    "DEAM_Annotations/annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_*.csv (both) "
+    "and DEAM_audio/MEMD_audio/<song_id>.mp3"
+)
+LOW, HIGH = 1.0, 9.0
+LAST_SWAPPED_ID = 1000
+
+# The second of each is what an archive unpacks to without a folder of its own around it.
+_LABELS = "annotations/annotations averaged per song/song_level"
+_LABEL_FOLDERS = (f"DEAM_Annotations/{_LABELS}", _LABELS)
+_AUDIO_FOLDERS = ("DEAM_audio/MEMD_audio", "MEMD_audio")
+_FILES = ("static_annotations_averaged_songs_1_2000.csv", "static_annotations_averaged_songs_2000_2058.csv")
+
+
+def matches(root: Path) -> bool:
+    """Whether the folder is laid out as DEAM."""
+    return any((root / folder / name).is_file() for folder in _LABEL_FOLDERS for name in _FILES)
+
+
+def labels(root: Path) -> pd.DataFrame:
+    """Every labelled song: `track_id`, `valence` and `arousal` in [-1, 1], `group` (the song). Raises InputError."""
+    return _labels(root)[0]
+
+
+def index(root: Path) -> shared.Index:
+    """The labelled songs whose audio is in MEMD_audio/. Raises InputError."""
+    table, swapped = _labels(root)
+    tracks, notes = shared.with_audio(root, table, _AUDIO_FOLDERS)
+    if swapped:
+        notes.insert(
+            0,
+            f"The valence and arousal columns of the {swapped} songs with song_id <= {LAST_SWAPPED_ID} are swapped in the "
+            "published file and were set right.",
+        )
+    return shared.Index(tracks, "continuous", tuple(notes), f"{NAME} ({root})")
+
+
+def _labels(root: Path) -> tuple[pd.DataFrame, int]:
+    """The labels, and how many songs were swapped."""
+    folder = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), root / _LABEL_FOLDERS[0])
+    columns = {"song_id": int, "valence_mean": float, "arousal_mean": float}
+    table = pd.concat([shared.read_table(folder / name, columns) for name in _FILES])
+    table = table.rename(columns={"valence_mean": "valence", "arousal_mean": "arousal"})
+    swapped = table["song_id"] <= LAST_SWAPPED_ID
+    table.loc[swapped, ["valence", "arousal"]] = table.loc[swapped, ["arousal", "valence"]].to_numpy()
+    table["track_id"] = table["song_id"].astype(str)
+    table["group"] = ""
+    return shared.scaled_labels(table, LOW, HIGH, folder), int(swapped.sum())

@@ -1,0 +1,41 @@
+"""What a run was made with: versions, machine and command, as `environment.json`."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+from . import __version__, audio
+from .files import replaced
+
+PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "av", "tensorflow-io", "scikit-learn", "pandas")
+
+
+def describe() -> dict:
+    """Versions of the packages that decide numbers, processor, accelerators, and the command line."""
+    import tensorflow as tf
+
+    return {
+        "adff_tf": __version__,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")],
+        "decoder": audio.backend(),
+        "command": sys.argv,
+    }
+
+
+def write(file: Path) -> None:
+    with replaced(file) as temporary:
+        temporary.write_text(json.dumps(describe(), indent=2) + "\n")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

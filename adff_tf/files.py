@@ -1,0 +1,39 @@
+"""Writing files so that a kill or a full disk leaves the old one or the new one, never half of one."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError
+
+
+@contextlib.contextmanager
+def replaced(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    The temporary name keeps the suffix, which some writers need. Raises InputError where the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name.split('.')[0]}.{os.getpid()}.part{''.join(path.suffixes)}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise full_disk(path) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def full_disk(path: Path) -> InputError:
+    """The error for a write that found no room."""
+    free = shutil.disk_usage(path.parent).free / 2**20
+    return InputError(
+        f"The disk is full: {path} cannot be written ({free:.0f} MiB are free there). Make room and give the same command "
+        "again: what is done is kept, and it goes on from there."
+    )

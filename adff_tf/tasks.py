@@ -1,0 +1,58 @@
+"""What can be predicted: the targets of a task, its network outputs and its classes.
+
+Conventions. Valence and arousal are in [-1, 1]; a value >= 0 is the positive class. Quadrants are Russell's: Q1 (+V +A),
+Q2 (-V +A), Q3 (-V -A), Q4 (+V -A). A regression task has one network output a target, under the target's name; a classification
+task has the single output `probabilities`, in the order of `classes`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. `classes` is empty for regression."""
+
+    name: str
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def is_regression(self) -> bool:
+        return not self.classes
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the network's outputs."""
+        return self.targets if self.is_regression else (PROBABILITIES,)
+
+    def labels(self, tracks: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Targets of each row of an index: float32 `(tracks,)` an output, or int64 class numbers `(tracks,)`."""
+        if self.is_regression:
+            return {name: tracks[name].to_numpy("float32") for name in self.targets}
+        return {PROBABILITIES: self.class_of(tracks["valence"].to_numpy(), tracks["arousal"].to_numpy())}
+
+    def class_of(self, valence: np.ndarray, arousal: np.ndarray) -> np.ndarray:
+        """Class number of each point of the valence-arousal plane, int64."""
+        positive = {"valence": np.asarray(valence) >= 0, "arousal": np.asarray(arousal) >= 0}
+        if self.name == "quadrant":
+            v, a = positive["valence"], positive["arousal"]
+            return np.select([v & a, ~v & a, ~v & ~a], [0, 1, 2], 3)
+        return positive[self.targets[0]].astype("int64")
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("both", ("valence", "arousal")),
+        Task("valence", ("valence",)),
+        Task("arousal", ("arousal",)),
+        Task("valence2", ("valence",), ("negative", "positive")),
+        Task("arousal2", ("arousal",), ("calm", "excited")),
+        Task("quadrant", ("valence", "arousal"), ("Q1", "Q2", "Q3", "Q4")),
+    )
+}

@@ -1,0 +1,135 @@
+"""`python -m adff_tf.train`, also `adff-train`: train and cross-validate ADFF, and report. A command line and nothing else.
+
+With no arguments it makes its own music, trains on it in minutes, and says what to type next.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from . import console, presets
+from .config import Experiment, explain
+from .errors import InputError
+
+DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
+
+adff-train: built-in synthetic music, in minutes on two cores.
+
+adff-train --data ~/PMEmo2019: a data set it knows (PMEmo, DEAM, emoMusic, EMOPIA, folders Q1 to Q4).
+
+adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group]).
+
+adff-train --data ~/PMEmo2019 --preset paper: the paper's schedule, for hours.
+
+The same command goes on where it was stopped. Nothing is written outside the run folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Where to start from and where to write; the other options change single settings."""
+
+    preset: Literal["fast", "demo", "paper"] | None = None
+    """Settings to start from. fast where --data is given, otherwise demo."""
+    config: Path | None = None
+    """A saved config.json to start from instead."""
+    out: Path | None = None
+    """Folder for the run; runs/NAME under the current folder if not given."""
+    features: Path | None = None
+    """Folder for computed log-mels, to share it among runs; OUT/features if not given."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program: parse, run, print. Exits with 2 and one message for a user's mistake."""
+    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def _main(arguments: list[str]) -> None:
+    options, experiment = parse(arguments)
+    terminal = console.Terminal()
+    folder = options.out or Path("runs") / run_name(experiment)
+    terminal.say(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    terminal.say(architecture(experiment))
+
+    from . import validation
+
+    run = validation.run(experiment, folder, options.features, terminal)
+    terminal.say("")
+    terminal.say((folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip())
+    terminal.say("")
+    terminal.say(f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {run.metrics['seconds'] / 60:.1f} minutes")
+    for line in next_steps(experiment, folder):
+        terminal.say(line)
+
+
+def parse(arguments: list[str]) -> tuple[Options, Experiment]:
+    """The options and the experiment that a command line names. Raises InputError."""
+    import pydantic
+    import tyro
+
+    @dataclasses.dataclass(frozen=True)
+    class Command:
+        run: tyro.conf.OmitArgPrefixes[Options]
+        experiment: tyro.conf.OmitArgPrefixes[Experiment]
+
+    default = Command(Options(), _starting_point(arguments))
+    try:
+        command = tyro.cli(Command, args=arguments, default=default, description=DESCRIPTION, prog="adff-train")
+    except pydantic.ValidationError as error:
+        raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
+    return command.run, command.experiment
+
+
+def _starting_point(arguments: list[str]) -> Experiment:
+    """The experiment that --config or --preset names, which the other options change."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--preset", "--config", "--data"):
+        parser.add_argument(name)
+    given, _ = parser.parse_known_args(arguments)
+    if given.config and given.preset:
+        raise InputError("--config and --preset both name settings to start from; give one of them")
+    if given.config:
+        return _read_config(Path(given.config))
+    name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
+    return presets.PRESETS[name]()
+
+
+def _read_config(file: Path) -> Experiment:
+    try:
+        return Experiment.from_json(file.expanduser().read_text(), str(file))
+    except OSError as error:
+        raise InputError(f"--config {file} cannot be read: {error.strerror}; give a config.json of a run") from None
+    except UnicodeDecodeError:
+        raise InputError(f"--config {file} is not text; give a config.json of a run") from None
+
+
+def run_name(experiment: Experiment) -> str:
+    """A name for the run folder: the data and the task."""
+    data = experiment.data.data
+    return f"{data.expanduser().resolve().stem if data else 'synthetic'}-{experiment.task}"
+
+
+def architecture(experiment: Experiment) -> str:
+    """One line on the network that is trained, and how it is smaller than the paper's."""
+    network, segments = experiment.network, experiment.segments
+    smaller = [f"width {network.width:g} of the paper's"] if network.width != 1 else []
+    smaller += [f"{segments.seg_len:g} s instead of 20 s"] if segments.seg_len != 20 else []
+    reduced = f"  (reduced: {', '.join(smaller)})" if smaller else ""
+    return f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, task {experiment.task}{reduced}"
+
+
+def next_steps(experiment: Experiment, folder: Path) -> list[str]:
+    """What to type next."""
+    if experiment.data.data is None:
+        return [
+            "next: your own music, as one of",
+            "  python -m adff_tf.train --data ~/PMEmo2019",
+            "  python -m adff_tf.train --data songs.csv --label-range 1 9      (path,valence,arousal)",
+        ]
+    return [f"next: all five folds, as the paper reports:  python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""One fit: an experiment's network trained on some tracks, resumable after a kill.
+
+State is written after every epoch: the weights with the optimizer and the dropout seeds, and `history.csv`, from which all else
+(the best epoch, whether to stop) is read back. Since batches depend on (seed, epoch) alone, a run that was killed and started again
+ends with the same numbers as one that was not.
+"""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.model_selection import GroupShuffleSplit
+
+from . import pipeline
+from .config import Experiment, Training
+from .console import SILENT, Listener
+from .files import replaced
+from .network import build_adff
+from .tasks import TASKS, Task
+
+STATE = "state-*.weights.h5"
+BEST = "best.weights.h5"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network, float32 and uncompiled, and how the training went: a row an epoch."""
+
+    model: keras.Model
+    history: pd.DataFrame
+
+
+@keras.saving.register_keras_serializable("adff_tf")
+class Adam(keras.optimizers.Adam):
+    """Adam with the L2 penalty's gradient added to the loss's, as in PyTorch's `Adam(weight_decay=…)`.
+
+    Keras's own `weight_decay` is decoupled (AdamW): it is multiplied by the learning rate alone. The update is TensorFlow's fused
+    one: the same numbers as Keras's, in one pass over the memory and with a quarter of the graph to trace.
+    """
+
+    def __init__(self, *args, l2: float = 0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.l2 = l2
+
+    def apply(self, grads, trainable_variables=None):
+        step = tf.cast(self.iterations + 1, tf.float32)
+        scalars = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
+        self._scalars = {name: tf.constant(value, tf.float32) for name, value in scalars.items()}
+        self._scalars |= {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
+        return super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """variable: a float32 `tf.Variable`; gradient: its dense gradient."""
+        k = self._get_variable_index(variable)
+        moments = {"m": self._momentums[k].value.handle, "v": self._velocities[k].value.handle}
+        gradient = gradient + self.l2 * variable if self.l2 else gradient
+        tf.raw_ops.ResourceApplyAdam(var=variable.handle, grad=gradient, lr=learning_rate, **moments, **self._scalars)
+
+    def get_config(self):
+        return {**super().get_config(), "l2": self.l2}
+
+
+def schedule(settings: Training, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate over the steps of a fit."""
+    if settings.schedule == "steps":
+        rates = [settings.learning_rate * settings.decay_factor**k for k in range(len(settings.decay_epochs) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay([e * steps_per_epoch for e in settings.decay_epochs], rates)
+    steps = settings.epochs * steps_per_epoch
+    warmup = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0, decay_steps=max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
+    )
+
+
+def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_epoch: int) -> None:
+    """Give the model its loss (MSE, the plain sum over targets, or cross-entropy), optimizer and learning rate."""
+    loss = "mean_squared_error" if task.is_regression else "sparse_categorical_crossentropy"
+    model.compile(
+        optimizer=Adam(schedule(settings, steps_per_epoch), l2=settings.weight_decay),
+        loss={name: loss for name in task.outputs},
+        metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
+        jit_compile=False,  # cuDNN's LSTM cannot be compiled, and on a CPU the convolutions are slower compiled
+    )
+
+
+def inner_split(tracks: pipeline.Tracks, fraction: float, seed: int) -> tuple[pipeline.Tracks, pipeline.Tracks]:
+    """The tracks divided by group into those to learn from and those that choose the epoch."""
+    split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    learn, choose = next(split.split(tracks.table, groups=tracks.table["group"]))
+    return tracks.rows(learn), tracks.rows(choose)
+
+
+def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: str = "training", listener: Listener = SILENT) -> Fit:
+    """Train on tracks. Progress and state lie in `folder`; a fit that was killed goes on from its last epoch.
+
+    With early stopping, some of the tracks (whole groups) choose the epoch and are not learned from.
+    """
+    settings, task = experiment.training, TASKS[experiment.task]
+    folder.mkdir(parents=True, exist_ok=True)
+    learn, choose = (inner_split(tracks, settings.inner_fraction, settings.seed)) if settings.early_stopping else (tracks, None)
+    segments = pipeline.segment_set(experiment, learn, training=True)
+    steps = pipeline.steps_per_epoch(segments, settings.batch_size)
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    with _strategy().scope():
+        model = _in_policy(settings.precision, experiment)
+        mean, deviation = learn.standardisation()
+        model.get_layer("standardise").set_weights([mean, deviation])
+        compile_model(model, task, settings, steps)
+        model.optimizer.build(model.trainable_variables)
+    progress = _Progress(folder, settings, steps, label, listener)
+    first = progress.restore(model)
+    if first < settings.epochs and not progress.should_stop():
+        held_out = None
+        if choose is not None:
+            held_out = pipeline.scoring_batches(pipeline.segment_set(experiment, choose, False), task, settings.batch_size)
+        board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
+        with progress.bars:
+            model.fit(
+                pipeline.training_batches(segments, task, settings.batch_size, first, settings.epochs),
+                initial_epoch=first, epochs=settings.epochs, steps_per_epoch=steps, validation_data=held_out,
+                callbacks=[progress, board], verbose=0,
+            )  # fmt: skip
+    if settings.early_stopping:
+        model.load_weights(folder / BEST)
+    finished = _in_policy("float32", experiment)
+    finished.set_weights(model.get_weights())
+    return Fit(finished, progress.history)
+
+
+def discard_state(folder: Path) -> None:
+    """Remove what only an unfinished fit needs."""
+    for file in (*folder.glob(STATE), *folder.glob(BEST)):
+        file.unlink()
+
+
+def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Predictions for every segment: the row of the track that each belongs to, and values by network output.
+
+    Targets are `(segments,)`, probabilities `(segments, classes)`.
+    """
+    task = TASKS[experiment.task]
+    segments = pipeline.segment_set(experiment, tracks, training=False)
+    batches = pipeline.scoring_batches(segments, task, experiment.training.batch_size)
+    outputs = model.predict(batches.map(lambda log_mel, _: log_mel), verbose=0)
+    return segments.owner, {name: values[:, 0] if task.is_regression else values for name, values in outputs.items()}
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """MirroredStrategy where several GPUs are; otherwise TensorFlow's default."""
+    return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
+
+
+def _in_policy(precision: str, experiment: Experiment) -> keras.Model:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return build_adff(experiment)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class _Progress(keras.callbacks.Callback):
+    """Keeps the history and the state of a fit, tells the listener, and stops early."""
+
+    def __init__(self, folder: Path, settings: Training, steps: int, label: str, listener: Listener):
+        super().__init__()
+        self.folder, self.settings, self.steps, self.label, self.listener = folder, settings, steps, label, listener
+        self.history = pd.DataFrame()
+        self.bars = contextlib.ExitStack()  # closes an open bar when the fit is interrupted
+
+    def restore(self, trained: keras.Model) -> int:
+        """Load the newest state into the model; the number of epochs that it has behind it."""
+        states = sorted(self.folder.glob(STATE))
+        if not states:
+            return 0
+        trained.load_weights(states[-1])
+        done = int(states[-1].name.split(".")[0].removeprefix("state-"))
+        self.history = pd.read_csv(self.folder / "history.csv").iloc[:done]
+        self.listener.say(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
+        return done
+
+    def should_stop(self) -> bool:
+        if not self.settings.early_stopping or self.history.empty:
+            return False
+        return len(self.history) - 1 - int(self.history["val_loss"].argmin()) >= self.settings.early_stopping
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+        bar = self.listener.bar(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}", self.steps)
+        self.advance = self.bars.enter_context(bar)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.advance(note=f"loss {logs['loss']:.4f}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bars.close()
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": time.perf_counter() - self.start}
+        self.history = pd.concat([self.history, pd.DataFrame([row])], ignore_index=True)
+        with replaced(self.folder / "history.csv") as file:
+            self.history.to_csv(file, index=False)
+        if self.settings.early_stopping and self.history["val_loss"].argmin() == len(self.history) - 1:
+            self._save(BEST)
+        self._save(STATE.replace("*", f"{epoch + 1:05d}"))
+        for old in sorted(self.folder.glob(STATE))[:-1]:
+            old.unlink()
+        scores = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name in ("loss", "val_loss") or "accuracy" in name)
+        self.listener.say(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}  {scores}  {row['seconds']:.0f} s")
+        if self.should_stop():
+            self.listener.say(f"{self.label}: no better for {self.settings.early_stopping} epochs, stopped")
+            self.model.stop_training = True
+
+    def _save(self, name: str) -> None:
+        with replaced(self.folder / name) as file:
+            self.model.save_weights(file)
