@@ -8,6 +8,7 @@ What a batch holds depends on (seed, epoch) alone: a run that was killed goes on
 """
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from .config import Experiment, Frontend, Segments
 from .console import SILENT, Listener
 from .errors import InputError, listed
 from .files import replaced
-from .tasks import TASKS, Task
+from .tasks import Task
 
 WORKERS = max(2, os.cpu_count() or 2)
 
@@ -251,15 +252,15 @@ class SegmentSet:
 # === Batches ===
 
 
-def training_batches(segments: SegmentSet, task: Task, batch_size: int, first_epoch: int, epochs: int) -> tf.data.Dataset:
-    """Shuffled batches of epochs `first_epoch` to `epochs`, one after the other: (log_mel, targets by output name).
+def training_batches(segments: SegmentSet, task: Task, batch_size: int, first_epoch: int = 0) -> tf.data.Dataset:
+    """Shuffled batches of one epoch after the other, without end: (log_mel, targets by output name).
 
     Every epoch has `steps_per_epoch` full batches; the segments left over are other ones each time.
     """
     size = min(batch_size, len(segments))
 
     def batches() -> Iterator:
-        for epoch in range(first_epoch, epochs):
+        for epoch in itertools.count(first_epoch):
             order = segments.order(epoch)
             for step in range(steps_per_epoch(segments, batch_size)):
                 yield epoch, order[step * size : (step + 1) * size]
@@ -326,6 +327,3 @@ def segment_set(experiment: Experiment, tracks: Tracks, training: bool) -> Segme
     segments = experiment.segments if training else experiment.segments.model_copy(update={"fresh": False})
     return SegmentSet(tracks, experiment.frames, segments, experiment.training.seed)
 
-
-def task_of(experiment: Experiment) -> Task:
-    return TASKS[experiment.task]

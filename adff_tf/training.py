@@ -123,9 +123,9 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
         board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
         with progress.bars:
             model.fit(
-                pipeline.training_batches(segments, task, settings.batch_size, first, settings.epochs),
+                pipeline.training_batches(segments, task, settings.batch_size, first),
                 initial_epoch=first, epochs=settings.epochs, steps_per_epoch=steps, validation_data=held_out,
-                callbacks=[progress, board], verbose=0,
+                callbacks=[progress, board], shuffle=False, verbose=0,
             )  # fmt: skip
     if settings.early_stopping:
         model.load_weights(folder / BEST)

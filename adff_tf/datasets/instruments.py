@@ -162,7 +162,7 @@ def master(
     spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
     wet = scipy.fft.irfft(spectrum, size)[: len(mix)]
     wet /= np.sqrt(np.mean(wet**2))
-    wet += np.float32(10 ** (rng.uniform(-70, -50) / 20)) * rng.standard_normal(len(mix), np.float32)
+    wet += np.float32(10 ** (rng.uniform(-65, -40) / 20)) * rng.standard_normal(len(mix), np.float32)
     return _levelled(wet, loudness_db)
 
 

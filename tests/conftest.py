@@ -1,0 +1,19 @@
+"""Tests marked slow run with --slow; TensorFlow's start-up lines are kept quiet."""
+
+import pytest
+
+from adff_tf.console import quiet_tensorflow
+
+quiet_tensorflow()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the full-size network")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: the full-size network; run with --slow"))

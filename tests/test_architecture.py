@@ -1,0 +1,72 @@
+"""Which part may import which, and what loads no TensorFlow: docs/architecture.md, held by the code itself."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "adff_tf"
+
+# Rooms from the ground up; a room may import those of lower floors and of its own.
+FLOORS = [
+    {"errors"},
+    {"config", "files", "console"},
+    {"tasks", "presets", "audio", "layers"},
+    {"features", "datasets", "network", "metrics", "environment"},
+    {"pipeline"},
+    {"training", "baselines"},
+    {"report"},
+    {"validation"},
+    {"train"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+PURE_KERAS = ("layers", "network")
+
+
+def rooms_imported(file: Path) -> set[str]:
+    """Rooms of the package that a file imports, wherever in it."""
+    depth = len(file.relative_to(PACKAGE).parts)
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.level < depth:  # inside its own room
+                continue
+            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not any(name.split(".")[0] in ("adff_tf", "tuning", "export") for name in names), f"{file}: import relatively"
+    assert not found & {"tuning", "export"}, f"{file}: tuning and export stand above all of it"
+    return found & set(FLOOR)
+
+
+def files():
+    return [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
+
+
+def test_every_file_has_a_floor():
+    assert {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in files()} == set(FLOOR)
+
+
+@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_run_one_way(file):
+    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    upward = {other for other in rooms_imported(file) if FLOOR[other] > FLOOR[room]}
+    assert not upward, f"{room} imports {upward}, which stand above it"
+
+
+@pytest.mark.parametrize("room", PURE_KERAS)
+def test_the_network_is_pure_keras(room):
+    tree = ast.parse((PACKAGE / f"{room}.py").read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    assert not any(name.startswith("tensorflow") for name in names)
+
+
+@pytest.mark.parametrize("statement", ["import adff_tf", "import adff_tf.train, adff_tf.presets", "import adff_tf.datasets"])
+def test_loads_no_tensorflow(statement):
+    code = f"{statement}; import sys; print({{'tensorflow', 'keras', 'librosa'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"

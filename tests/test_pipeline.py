@@ -1,0 +1,233 @@
+"""The feature store, the simple and full sets, and the batches."""
+
+import errno
+import os
+
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adff_tf import files, pipeline
+from adff_tf.config import Frontend, Segments
+from adff_tf.errors import InputError
+from adff_tf.tasks import TASKS
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Six recordings of different lengths and loudness, as an index table."""
+    folder, rng, rows = tmp_path_factory.mktemp("songs"), np.random.default_rng(0), []
+    for k, seconds in enumerate((0.5, 1.0, 1.7, 2.4, 3.0, 3.3)):
+        path = folder / f"{k}.wav"
+        soundfile.write(path, 0.1 * (k + 1) * rng.uniform(-1, 1, int(seconds * RATE)), RATE)
+        rows.append((str(k), str(path), k / 5 - 0.5, 0.5 - k / 5, f"g{k // 2}"))
+    return pd.DataFrame(rows, columns=["track_id", "path", "valence", "arousal", "group"])
+
+
+@pytest.fixture(scope="module")
+def tracks(songs, tmp_path_factory):
+    return pipeline.prepare(songs, tmp_path_factory.mktemp("features"), Frontend())[0]
+
+
+# === Feature store ===
+
+
+def test_store_holds_librosas_log_mel(songs, tracks):
+    waveform, _ = soundfile.read(songs["path"][3], dtype="float32")
+    mel = librosa.feature.melspectrogram(y=waveform, sr=RATE, n_fft=4096, win_length=2646, hop_length=441, pad_mode="reflect")
+    np.testing.assert_allclose(tracks.log_mels[3], 10 * np.log10(np.maximum(mel, 1e-10)).T, atol=0.01)
+
+
+def test_store_computes_each_content_once(songs, tmp_path):
+    store = pipeline.FeatureStore(tmp_path, Frontend())
+    first, bad = store.build(list(songs["path"]))
+    assert not bad and len(set(first.values())) == 6
+    before = {path: os.stat(path).st_mtime_ns for path in first.values()}
+    again, _ = store.build(list(songs["path"]))
+    assert again == first and {path: os.stat(path).st_mtime_ns for path in again.values()} == before
+
+
+def test_store_knows_changed_audio_and_changed_settings(songs, tmp_path):
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.zeros(RATE), RATE)
+    folder = tmp_path / "store"
+    (silence,) = pipeline.FeatureStore(folder, Frontend()).build([str(path)])[0].values()
+    soundfile.write(path, np.full(RATE, 0.5), RATE)
+    os.utime(path, ns=(1, 1))
+    (louder,) = pipeline.FeatureStore(folder, Frontend()).build([str(path)])[0].values()
+    (coarser,) = pipeline.FeatureStore(folder, Frontend(mels=64)).build([str(path)])[0].values()
+    assert len({silence, louder, coarser}) == 3
+    assert np.load(coarser).shape == (101, 64)
+
+
+def test_a_killed_build_goes_on(songs, tmp_path, monkeypatch):
+    store, writes = pipeline.FeatureStore(tmp_path, Frontend()), []
+    whole = pipeline.FeatureStore._write
+
+    def killed(self, file, waveform):
+        if len(writes) == 2:
+            raise KeyboardInterrupt
+        writes.append(file)
+        whole(self, file, waveform)
+
+    monkeypatch.setattr(pipeline.FeatureStore, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.build(list(songs["path"]))
+    assert not list(tmp_path.glob(".*"))
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.npy")}
+    assert kept
+    monkeypatch.setattr(pipeline.FeatureStore, "_write", whole)
+    done, _ = store.build(list(songs["path"]))
+    assert len(done) == 6 and all(file.stat().st_mtime_ns == time for file, time in kept.items())
+
+
+def test_full_disk_is_one_message_and_leaves_no_half_file(tmp_path):
+    def fail():
+        with files.replaced(tmp_path / "x.npy") as temporary:
+            temporary.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match="The disk is full: .*x.npy cannot be written.*what is done is kept"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+# === Bad recordings ===
+
+
+@pytest.fixture
+def with_bad_files(songs, tmp_path):
+    (tmp_path / "text.mp3").write_text("these are words\n" * 50)
+    (tmp_path / "empty.wav").touch()
+    bad = [(name, str(tmp_path / name), 0.0, 0.0, name) for name in ("text.mp3", "empty.wav", "missing.flac")]
+    return pd.concat([songs, pd.DataFrame(bad, columns=songs.columns)], ignore_index=True)
+
+
+def test_bad_recordings_are_all_listed_at_once(with_bad_files, tmp_path):
+    with pytest.raises(InputError, match="3 of 9 recordings cannot be used") as caught:
+        pipeline.prepare(with_bad_files, tmp_path / "f", Frontend())
+    assert all(name in str(caught.value) for name in ("text.mp3", "empty.wav", "missing.flac", "--skip-bad-audio"))
+
+
+def test_bad_recordings_can_be_left_out(with_bad_files, tmp_path):
+    tracks, bad = pipeline.prepare(with_bad_files, tmp_path / "f", Frontend(), skip_bad_audio=True)
+    assert list(tracks.table["track_id"]) == ["0", "1", "2", "3", "4", "5"]
+    assert set(bad) == {"text.mp3", "empty.wav", "missing.flac"} and "missing.flac" in bad["missing.flac"]
+
+
+def test_no_good_recording_is_an_error_even_when_skipping(with_bad_files, tmp_path):
+    with pytest.raises(InputError, match="None is left"):
+        pipeline.prepare(with_bad_files.iloc[6:].reset_index(drop=True), tmp_path / "f", Frontend(), skip_bad_audio=True)
+
+
+# === Segments ===
+
+
+@pytest.mark.parametrize(
+    ("frames", "starts"),
+    [
+        (60, [0]),  # shorter than a segment: one, padded
+        (100, [0]),
+        (149, [0]),  # the last 49 are under half a segment: dropped
+        (150, [0, 50]),  # 50 are half: taken from further forward
+        (199, [0, 99]),
+        (200, [0, 100]),
+        (260, [0, 100, 160]),
+    ],
+)
+def test_full_set_by_hand(frames, starts):
+    assert pipeline.segment_starts(frames, 100, "full", np.random.default_rng(0)) == starts
+
+
+@settings(max_examples=100, deadline=None)
+@given(frames=st.integers(1, 500), segment=st.integers(1, 120), seed=st.integers(0, 99))
+def test_segments_lie_inside_the_track(frames, segment, seed):
+    for sampling in ("simple", "full"):
+        starts = pipeline.segment_starts(frames, segment, sampling, np.random.default_rng(seed))
+        assert starts == sorted(starts) and starts[0] >= 0 and starts[-1] <= max(0, frames - segment)
+        if sampling == "full":
+            left_out = frames - (starts[-1] + segment)
+            assert left_out < segment / 2 and all(b - a <= segment for a, b in zip(starts, starts[1:], strict=False))
+
+
+def test_short_track_is_padded_with_silence(tracks):
+    padded = pipeline.read_segment(tracks.log_mels[0], 0, 100)
+    assert padded.shape == (100, 128) and (padded[51:] == -100).all() and (padded[:51] > -100).all()
+
+
+def segments(tracks, **options):
+    return pipeline.SegmentSet(tracks, 100, Segments(**{"seg_len": 1.0, "seg_num": 2, "sampling": "simple", **options}), seed=3)
+
+
+def test_simple_set_draws_once_or_afresh(tracks):
+    once, fresh = segments(tracks), segments(tracks, fresh=True)
+    numbers = np.arange(6)
+    np.testing.assert_array_equal(once.read(0, numbers), once.read(5, numbers))
+    assert (fresh.read(0, numbers) != fresh.read(5, numbers)).any()
+    np.testing.assert_array_equal(fresh.read(5, numbers), segments(tracks, fresh=True).read(5, numbers))
+
+
+def test_full_set_covers_every_track_in_order(tracks):
+    assert list(segments(tracks, sampling="full").owner) == [0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5]
+
+
+# === Batches ===
+
+
+def test_batches_are_as_declared(tracks):
+    task = TASKS["both"]
+    target = tf.TensorSpec((None, 1), tf.float32)
+    expected = (tf.TensorSpec((None, 100, 128), tf.float32), {"valence": target, "arousal": target})
+    assert pipeline.training_batches(segments(tracks), task, 4).element_spec == expected
+
+
+def test_wrong_spec_says_got_and_expected(tracks):
+    dataset = tf.data.Dataset.from_tensors(np.zeros((1, 99, 128), "float32"))
+    with pytest.raises(ValueError, match=r"yields\s+TensorSpec\(shape=\(1, 99, 128\).*\s+but the network expects"):
+        pipeline.check_spec(dataset, pipeline.batch_spec(100, 128, TASKS["both"]))
+
+
+def test_labels_stay_with_their_segments(tracks):
+    data = segments(tracks, sampling="full")
+    for log_mel, targets in pipeline.scoring_batches(data, TASKS["both"], 5):
+        for x, valence in zip(log_mel.numpy(), targets["valence"].numpy()[:, 0], strict=True):
+            (row,) = np.flatnonzero(np.isclose(tracks.table["valence"], valence))
+            assert (x[40] == np.asarray(tracks.log_mels[row])).all(axis=1).any()
+
+
+def test_an_epoch_has_each_segment_at_most_once_and_resumes(tracks):
+    data, task = segments(tracks), TASKS["arousal"]
+    steps = pipeline.steps_per_epoch(data, 2)
+    stream = [y["arousal"].numpy().ravel().tolist() for _, y in pipeline.training_batches(data, task, 2).take(2 * steps)]
+    first, second = sum(stream[:steps], []), sum(stream[steps:], [])
+    assert sorted(first) == sorted(second) == sorted(tracks.table["arousal"].astype("float32").tolist()) and first != second
+    resumed = [y["arousal"].numpy().ravel().tolist() for _, y in pipeline.training_batches(data, task, 2, first_epoch=1).take(steps)]
+    assert sum(resumed, []) == second
+
+
+def test_a_set_smaller_than_a_batch_is_one_batch(tracks):
+    (batch,) = pipeline.training_batches(segments(tracks), TASKS["both"], 32).take(1)
+    assert batch[0].shape == (6, 100, 128)
+
+
+def test_standardisation_is_over_all_frames(tracks):
+    pooled = np.concatenate([np.asarray(log_mel, "float64") for log_mel in tracks.log_mels])
+    mean, deviation = tracks.standardisation()
+    np.testing.assert_allclose(mean, pooled.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(deviation, np.maximum(pooled.std(axis=0), 1), rtol=1e-6)
+
+
+def test_cut_and_stack_runs_on_the_gpu():
+    if not tf.config.list_logical_devices("GPU"):
+        pytest.skip("TensorFlow sees no GPU: where cut-and-stack is placed was not checked")
+    from adff_tf.layers import CutAndStack
+
+    with tf.device("/GPU:0"):
+        assert "GPU" in CutAndStack(2)(tf.zeros((1, 100, 128))).device
