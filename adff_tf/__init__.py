@@ -8,15 +8,20 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _PUBLIC = {  # name: the module that holds it
+    "AudioError": "audio",
     "Experiment": "config",
     "InputError": "errors",
     "build_adff": "network",
+    "run": "validation",
 }
+_MODULES = ("presets", "datasets")
 
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _PUBLIC:
         raise AttributeError(f"module 'adff_tf' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)

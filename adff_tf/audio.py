@@ -66,9 +66,7 @@ class AudioError(InputError):
     """A recording that cannot be used; the message names the file and the reason."""
 
 
-def load(
-    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None
-) -> np.ndarray:
+def load(source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None) -> np.ndarray:
     """The recording as a mono waveform, `(samples,)` float32, full scale ±1.
 
     Args:

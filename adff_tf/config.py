@@ -47,17 +47,23 @@ def explain(error: pydantic.ValidationError) -> str:
 class Settings(pydantic.BaseModel):
     """A frozen group of settings that knows no other names."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 class Frontend(Settings):
     """Waveform to log-mel (Section 3.2: librosa, 44.1 kHz, 128 mels, window 60 ms, hop 10 ms)."""
 
-    sample_rate_hz: int = Field(44100, ge=8000, le=192000, description="Rate every recording is resampled to, Hz.")
-    mels: int = Field(128, ge=32, le=512, description="Mel bands (Slaney's scale and norm, librosa's default), 0 Hz to half the rate.")
-    window_s: float = Field(0.060, gt=0, le=1, description="Hann window, seconds.")
-    hop_s: float = Field(0.010, gt=0, le=1, description="Step between frames, seconds.")
-    n_fft: int = Field(4096, ge=64, description="DFT length. Not in the paper: the next power of two over the window gives the same numbers in librosa, TensorFlow and TFLite.")
+    sample_rate_hz: int = Field(44100, ge=8000, le=192000)
+    """Rate every recording is resampled to, Hz."""
+    mels: int = Field(128, ge=32, le=512)
+    """Mel bands (Slaney's scale and norm, librosa's default), 0 Hz to half the rate."""
+    window_s: float = Field(0.060, gt=0, le=1)
+    """Hann window, seconds."""
+    hop_s: float = Field(0.010, gt=0, le=1)
+    """Step between frames, seconds."""
+    n_fft: int = Field(4096, ge=64)
+    """DFT length. Not in the paper: the next power of two over the window gives the same numbers in librosa, TensorFlow and
+    TFLite."""
 
     @property
     def window(self) -> int:
@@ -76,72 +82,113 @@ class Frontend(Settings):
     @pydantic.model_validator(mode="after")
     def _fits(self):
         if self.window > self.n_fft:
-            raise ValueError(f"n_fft {self.n_fft} is shorter than the window of {self.window} samples; use {2 ** (self.window - 1).bit_length()}")
+            raise ValueError(
+                f"n_fft {self.n_fft} is shorter than the window of {self.window} samples; use {2 ** (self.window - 1).bit_length()}"
+            )
         return self
 
 
 class Segments(Settings):
     """What the network sees of a song (Sections 2.1 and 3.1)."""
 
-    seg_len: float = Field(20.0, gt=0, le=600, description="Length of a segment, seconds.")
-    seg_num: int = Field(6, ge=1, le=64, description="Parts a segment is cut into along time; they become channels.")
-    sampling: Literal["simple", "full"] = Field("full", description="simple: one random segment a song. full: all segments in time order; a last one shorter than seg_len/2 is dropped, otherwise taken from further forward so that it is full length.")
-    fresh: bool = Field(False, description="simple only: draw a new random segment every epoch. The paper draws once; fresh ones are free augmentation.")
+    seg_len: float = Field(20.0, gt=0, le=600)
+    """Length of a segment, seconds."""
+    seg_num: int = Field(6, ge=1, le=64)
+    """Parts a segment is cut into along time; they become channels."""
+    sampling: Literal["simple", "full"] = "full"
+    """simple: one random segment a song. full: all segments in time order; a last one shorter than seg_len/2 is dropped,
+    otherwise taken from further forward so that it is full length."""
+    fresh: bool = False
+    """Train on one random segment a song, drawn anew every epoch, and score as sampling says. Not in the paper, whose
+    simple set is drawn once: an epoch is short and no two are alike."""
 
 
 class Network(Settings):
     """ADFF (Section 2). The paper leaves the sizes of the Bi-LSTM, the attention and the fully connected layers open."""
 
-    width: float = Field(1.0, gt=0, le=4, description="Multiplies the VGG-16 channels 64, 128, 256, 512, 512.")
-    se: bool = Field(True, description="Squeeze-and-excitation; off is the paper's variant w/o SE.")
-    tflm: bool = Field(True, description="Temporal feature learning (SE and Bi-LSTM); off is the variant w/o TFLM: S_N averaged over time and mel.")
-    lstm_units: int = Field(64, ge=1, description="Units a direction in both Bi-LSTM layers. Not in the paper: 64 gives 25 M parameters in all.")
-    se_ratio: int = Field(16, ge=1, description="Reduction in the excitation; 16 is the original SE paper's.")
-    level_end: Literal["pool-relu-norm", "norm-relu"] = Field("pool-relu-norm", description="What ends a level: pool, ReLU, batch norm (the paper's order, literally), or batch norm, ReLU, pool.")
-    norm_momentum: float = Field(0.9, ge=0, lt=1, description="Batch norm's momentum. At Keras's 0.99 evaluation lags dozens of epochs behind on sets this small.")
-    fc: tuple[int, ...] = Field((256, 64), description="Units of the fully connected layers (ReLU) before the output.")
-    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after each fully connected layer.")
+    width: float = Field(1.0, gt=0, le=4)
+    """Multiplies the VGG-16 channels 64, 128, 256, 512, 512."""
+    se: bool = True
+    """Squeeze-and-excitation; off is the paper's variant w/o SE."""
+    tflm: bool = True
+    """Temporal feature learning (SE and Bi-LSTM); off is the variant w/o TFLM: S_N averaged over time and mel."""
+    lstm_units: int = Field(64, ge=1)
+    """Units a direction in both Bi-LSTM layers. Not in the paper: 64 gives 25 M parameters in all."""
+    se_ratio: int = Field(16, ge=1)
+    """Reduction in the excitation; 16 is the original SE paper's."""
+    level_end: Literal["pool-relu-norm", "norm-relu"] = "pool-relu-norm"
+    """What ends a level: pool, ReLU, batch norm (the paper's order, literally), or batch norm, ReLU, pool."""
+    norm_momentum: float = Field(0.9, ge=0, lt=1)
+    """Batch norm's momentum. At Keras's 0.99 evaluation lags dozens of epochs behind on sets this small."""
+    fc: tuple[int, ...] = (256, 64)
+    """Units of the fully connected layers (ReLU) before the output."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Dropout after each fully connected layer."""
 
 
 class Training(Settings):
     """One fit (Section 3.2: Adam, weight decay 1e-5, learning rate 1e-5, 200 epochs, batch 32, decay at given epochs)."""
 
-    epochs: int = Field(200, ge=1, description="Passes over the training songs.")
-    batch_size: int = Field(32, ge=1, description="Segments a step, over all devices.")
-    learning_rate: float = Field(1e-5, gt=0, description="The highest learning rate.")
-    schedule: Literal["steps", "cosine"] = Field("steps", description="steps: multiply by decay_factor after each of decay_epochs (paper). cosine: a linear rise over the first tenth, then half a cosine to zero.")
-    decay_epochs: tuple[int, ...] = Field((20, 45, 80, 110, 140, 170), description="steps only: epochs after which the rate falls.")
-    decay_factor: float = Field(0.5, gt=0, le=1, description="steps only: not given in the paper.")
-    weight_decay: float = Field(1e-5, ge=0, description="L2 added to the gradient, as PyTorch's Adam does. Keras's own weight_decay is decoupled and, times a rate of 1e-5, does nothing.")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field("float32", description="Keras dtype policy. mixed_bfloat16 is fast on recent CPUs and GPUs.")
-    early_stopping: int = Field(0, ge=0, description="Stop after so many epochs without a better inner validation loss, and keep the best; 0: off, the last epoch counts.")
-    inner_fraction: float = Field(0.15, gt=0, lt=0.5, description="early stopping only: share of the training songs held out, by group, to choose the epoch.")
-    seed: int = Field(0, ge=0, description="Seeds folds, weights, dropout, shuffling and random segments.")
+    epochs: int = Field(200, ge=1)
+    """Passes over the training songs."""
+    batch_size: int = Field(32, ge=1)
+    """Segments a step, over all devices."""
+    learning_rate: float = Field(1e-5, gt=0)
+    """The highest learning rate."""
+    schedule: Literal["steps", "cosine"] = "steps"
+    """steps: multiply by decay_factor after each of decay_epochs (paper). cosine: a linear rise over the first tenth, then
+    half a cosine to zero."""
+    decay_epochs: tuple[int, ...] = (20, 45, 80, 110, 140, 170)
+    """steps only: epochs after which the rate falls."""
+    decay_factor: float = Field(0.5, gt=0, le=1)
+    """steps only: not given in the paper."""
+    weight_decay: float = Field(1e-5, ge=0)
+    """L2 added to the gradient, as PyTorch's Adam does. Keras's own weight_decay is decoupled and, times a rate of 1e-5,
+    does nothing."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Keras dtype policy. mixed_bfloat16 is fast on recent CPUs and GPUs."""
+    early_stopping: int = Field(0, ge=0)
+    """Stop after so many epochs without a better inner validation loss, and keep the best; 0: off, the last epoch
+    counts."""
+    inner_fraction: float = Field(0.15, gt=0, lt=0.5)
+    """early stopping only: share of the training songs held out, by group, to choose the epoch."""
+    seed: int = Field(0, ge=0)
+    """Seeds folds, weights, dropout, shuffling and random segments."""
 
 
 class Validation(Settings):
     """How songs are split. Groups (song, or artist where known) are never divided."""
 
-    folds: int = Field(5, ge=2, description="Cross-validation folds.")
-    hold_out: bool = Field(False, description="Score the first fold alone instead of all of them.")
-    final_model: bool = Field(True, description="After the folds, train model.keras on all tracks. Off: the first fold's model is kept.")
+    folds: int = Field(5, ge=2)
+    """Cross-validation folds."""
+    hold_out: bool = False
+    """Score the first fold alone instead of all of them."""
+    final_model: bool = True
+    """After the folds, train model.keras on all tracks. Off: the first fold's model is kept."""
 
 
 class Data(Settings):
     """Where the songs and their labels are."""
 
-    data: Path | None = Field(None, description="A data set's folder or a CSV file (path,valence,arousal[,group]). None: the built-in synthetic set.")
-    kind: DataKind = Field("auto", description="Layout of the data set; auto recognises it.")
-    label_range: tuple[float, float] | None = Field(None, description="CSV only: lowest and highest value of the labels' scale, such as 1 9.")
-    skip_bad_audio: bool = Field(False, description="Go on without recordings that do not decode; the report lists them.")
-    clips: int = Field(400, ge=10, description="synthetic only: clips to make.")
-    clip_s: float = Field(12.0, gt=0, le=120, description="synthetic only: seconds a clip.")
+    data: Path | None = None
+    """A data set's folder or a CSV file (path,valence,arousal[,group]). None: the built-in synthetic set."""
+    kind: DataKind = "auto"
+    """Layout of the data set; auto recognises it."""
+    label_range: tuple[float, float] | None = None
+    """CSV only: lowest and highest value of the labels' scale, such as 1 9."""
+    skip_bad_audio: bool = False
+    """Go on without recordings that do not decode; the report lists them."""
+    clips: int = Field(400, ge=10)
+    """synthetic only: clips to make."""
+    clip_s: float = Field(12.0, gt=0, le=120)
+    """synthetic only: seconds a clip."""
 
 
 class Experiment(Settings):
     """All that decides a run's numbers."""
 
-    task: TaskName = Field("both", description="What is predicted: both targets, one of them, the sign of one (valence2, arousal2), or the quadrant.")
+    task: TaskName = "both"
+    """What is predicted: both targets, one of them, the sign of one (valence2, arousal2), or the quadrant."""
     data: Data = Data()
     frontend: Frontend = Frontend()
     segments: Segments = Segments()

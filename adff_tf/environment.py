@@ -23,7 +23,10 @@ def describe() -> dict:
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")],
+        "gpus": [
+            tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+            for gpu in tf.config.list_physical_devices("GPU")
+        ],
         "decoder": audio.backend(),
         "command": sys.argv,
     }

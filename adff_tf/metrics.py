@@ -36,7 +36,8 @@ def score(task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.n
     """
     if task.is_regression:
         return {
-            name: {"r2": r2(labels[name], predictions[name]), "rmse": rmse(labels[name], predictions[name])} for name in task.targets
+            name: {"r2": r2(labels[name], predictions[name]), "rmse": rmse(labels[name], predictions[name])}
+            for name in task.targets
         }
     truth, probabilities = labels[PROBABILITIES], predictions[PROBABILITIES]
     if task.name != "quadrant":
@@ -50,7 +51,9 @@ def score(task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.n
 def _checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     targets, predictions = np.asarray(targets, "float64"), np.asarray(predictions, "float64")
     if targets.shape != predictions.shape or targets.ndim != 1 or not len(targets):
-        raise ValueError(f"targets {targets.shape} and predictions {predictions.shape} must be one-dimensional, equally long, not empty")
+        raise ValueError(
+            f"targets {targets.shape} and predictions {predictions.shape} must be one-dimensional, equally long, not empty"
+        )
     if not (np.isfinite(targets).all() and np.isfinite(predictions).all()):
         raise ValueError("targets and predictions must be finite")
     return targets, predictions

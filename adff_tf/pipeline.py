@@ -142,8 +142,8 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.table)
 
-    def rows(self, rows: Sequence[int]) -> "Tracks":
-        """Some of the tracks."""
+    def rows(self, rows: np.ndarray) -> "Tracks":
+        """Some of the tracks, by number."""
         table = self.table.iloc[rows].reset_index(drop=True)
         return Tracks(table, [self.log_mels[row] for row in rows], self.mean[rows], self.deviation[rows])
 
@@ -218,8 +218,8 @@ def read_segment(log_mel: np.ndarray, start: int, segment: int) -> np.ndarray:
 class SegmentSet:
     """The segments of some tracks: which there are, and their log-mels.
 
-    `owner[k]` is the row of the track that segment k is cut from. With `segments.fresh` (simple sampling alone), the place of
-    each segment is drawn anew every epoch; otherwise once.
+    `owner[k]` is the row of the track that segment k is cut from. Random places are drawn once, or with `segments.fresh` anew
+    every epoch.
     """
 
     def __init__(self, tracks: Tracks, frames: int, segments: Segments, seed: int = 0):
@@ -285,7 +285,7 @@ def scoring_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.dat
 def batch_spec(frames: int, mels: int, task: Task) -> tuple:
     """The declared form of a batch: `(batch, frames, mels)` float32 and the targets by output name."""
     target = tf.TensorSpec((None, 1), tf.float32) if task.is_regression else tf.TensorSpec((None,), tf.int64)
-    return tf.TensorSpec((None, frames, mels), tf.float32), {name: target for name in task.outputs}
+    return tf.TensorSpec((None, frames, mels), tf.float32), dict.fromkeys(task.outputs, target)
 
 
 def check_spec(dataset: tf.data.Dataset, declared: tuple) -> tf.data.Dataset:
@@ -323,7 +323,10 @@ def _ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def segment_set(experiment: Experiment, tracks: Tracks, training: bool) -> SegmentSet:
-    """The segments of an experiment: fresh ones only in training."""
-    segments = experiment.segments if training else experiment.segments.model_copy(update={"fresh": False})
+    """The segments of an experiment. `fresh` replaces those of training by one a track, anywhere, drawn anew every epoch."""
+    segments = experiment.segments
+    if training and segments.fresh:
+        segments = segments.model_copy(update={"sampling": "simple"})
+    else:
+        segments = segments.model_copy(update={"fresh": False})
     return SegmentSet(tracks, experiment.frames, segments, experiment.training.seed)
-

@@ -26,9 +26,15 @@ def write(folder: Path, experiment: Experiment) -> Path:
     predictions = _predictions(folder, len(metrics["folds"]))
     figures = {"learning_curves": (_learning_curves(folder), "Training loss by epoch, a line a fit.")}
     if task.is_regression:
-        figures["predicted_vs_true"] = (_predicted_against_true(task, predictions), "Predicted against true, a point a song; on the line they are equal.")
+        figures["predicted_vs_true"] = (
+            _predicted_against_true(task, predictions),
+            "Predicted against true, a point a song; on the line they are equal.",
+        )
     if task.targets == ("valence", "arousal") and task.is_regression:
-        figures["plane"] = (_plane(predictions), "The valence-arousal plane: each song's label and where the network puts it.")
+        figures["plane"] = (
+            _plane(predictions),
+            "The valence-arousal plane: each song's label and where the network puts it.",
+        )
     if not task.is_regression:
         figures["confusion"] = (_confusion(task, predictions), "Songs by their true class and the class predicted.")
     for name, (figure, _) in figures.items():
@@ -42,7 +48,9 @@ def write(folder: Path, experiment: Experiment) -> Path:
 
 def scores_in_words(scores: dict[str, dict]) -> str:
     """One line: `valence R² 0.51, RMSE 0.21; arousal …`."""
-    return "; ".join(f"{target} " + ", ".join(f"{SCORES[name]} {_number(value)}" for name, value in by.items()) for target, by in scores.items())
+    return "; ".join(
+        f"{target} " + ", ".join(f"{SCORES[name]} {_number(value)}" for name, value in by.items()) for target, by in scores.items()
+    )
 
 
 def _number(value: float | None) -> str:
@@ -50,7 +58,9 @@ def _number(value: float | None) -> str:
 
 
 def _predictions(folder: Path, folds: int) -> pd.DataFrame:
-    return pd.concat([pd.read_csv(folder / f"fold{n}" / "predictions.csv").assign(fold=n) for n in range(1, folds + 1)], ignore_index=True)
+    return pd.concat(
+        [pd.read_csv(folder / f"fold{n}" / "predictions.csv").assign(fold=n) for n in range(1, folds + 1)], ignore_index=True
+    )
 
 
 # === Text ===
@@ -63,7 +73,7 @@ def _markdown(folder: Path, experiment: Experiment, task: Task, metrics: dict, c
         f"ADFF on {metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, task `{task.name}`.", "",
         _how_scored(experiment), "", "## Scores", "", *_score_table(task, metrics), "",
         "Mean: what predicting the training tracks' mean (or commonest class) scores. "
-        + ("Ridge" if task.is_regression else "Logistic") + " regression sees the mean and deviation of every mel band over the track.",
+        f"{baselines.linear_name(task).capitalize()} regression sees the mean and deviation of every mel band over the track.",
         "", *_verdict(task, metrics), "", "## Each fold", "", *_fold_table(metrics), "",
     ]  # fmt: skip
     for name, caption in captions.items():
@@ -89,22 +99,30 @@ def _how_scored(experiment: Experiment) -> str:
         if validation.hold_out
         else f"{validation.folds}-fold cross-validation, each fold scored once; mean ± sample deviation over folds"
     )
-    cut = "one random segment" if segments.sampling == "simple" else "all segments, a song's prediction being their mean,"
+    length = f"{segments.seg_len:g} s"
+    cut = (
+        f"One random segment of {length} a song"
+        if segments.sampling == "simple"
+        else f"The mean over all a song's segments of {length}"
+    )
     epoch = (
         f"the epoch chosen on {experiment.training.inner_fraction:.0%} of the training songs"
         if experiment.training.early_stopping
         else "the last epoch counts"
     )
     return (
-        f"{split}. Songs (or artists, where known) never stand on both sides. {cut.capitalize()} of {segments.seg_len:g} s, seg_num "
-        f"{segments.seg_num}, width {experiment.network.width:g}; {experiment.training.epochs} epochs, {epoch}."
+        f"{split}. Songs (or artists, where known) never stand on both sides. {cut} is scored. seg_num {segments.seg_num}, width "
+        f"{experiment.network.width:g}; {experiment.training.epochs} epochs, {epoch}."
     )
 
 
 def _score_table(task: Task, metrics: dict) -> list[str]:
     names = [("ADFF, by song", "mean", "std"), ("ADFF, by segment", "segment_mean", "segment_std")]
     columns = [(target, score) for target, by in metrics["mean"].items() for score in by]
-    lines = ["| | " + " | ".join(f"{target} {SCORES[score]}" for target, score in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = [
+        "| | " + " | ".join(f"{target} {SCORES[score]}" for target, score in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for name, mean, std in names:
         cells = [_with_deviation(metrics[mean][t][s], metrics[std][t][s]) for t, s in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -130,7 +148,10 @@ def _verdict(task: Task, metrics: dict) -> list[str]:
 
 def _fold_table(metrics: dict) -> list[str]:
     columns = [(target, score) for target, by in metrics["mean"].items() for score in by]
-    lines = ["| fold | " + " | ".join(f"{target} {SCORES[score]}" for target, score in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = [
+        "| fold | " + " | ".join(f"{target} {SCORES[score]}" for target, score in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for number, fold in enumerate(metrics["folds"], start=1):
         lines.append(f"| {number} | " + " | ".join(_number(fold[t][s]) for t, s in columns) + " |")
     return lines
@@ -166,7 +187,9 @@ def _predicted_against_true(task: Task, predictions: pd.DataFrame) -> Figure:
     figure, axes = _axes(len(task.targets))
     for axis, target in zip(axes, task.targets, strict=True):
         axis.plot([-1, 1], [-1, 1], color=GREY, linewidth=1)
-        axis.scatter(predictions[f"{target}_target"], predictions[f"{target}_prediction"], s=14, alpha=0.6, color=BLUE, linewidths=0)
+        axis.scatter(
+            predictions[f"{target}_target"], predictions[f"{target}_prediction"], s=14, alpha=0.6, color=BLUE, linewidths=0
+        )
         low = min(-1.0, predictions[f"{target}_prediction"].min())
         high = max(1.0, predictions[f"{target}_prediction"].max())
         axis.set(xlabel=f"true {target}", ylabel=f"predicted {target}", xlim=(-1.05, 1.05), ylim=(low - 0.05, high + 0.05))
@@ -198,7 +221,14 @@ def _confusion(task: Task, predictions: pd.DataFrame) -> Figure:
     figure, (axis,) = _axes(width=5.4, height=4.8)
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        axis.text(column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color="white" if shares[row, column] > 0.55 else "black")
+        axis.text(
+            column,
+            row,
+            f"{count}\n{shares[row, column]:.0%}",
+            ha="center",
+            va="center",
+            color="white" if shares[row, column] > 0.55 else "black",
+        )
     ticks = range(len(task.classes))
     axis.set_xticks(ticks, task.classes)
     axis.set_yticks(ticks, task.classes)

@@ -128,7 +128,10 @@ def next_steps(experiment: Experiment, folder: Path) -> list[str]:
             "  python -m adff_tf.train --data ~/PMEmo2019",
             "  python -m adff_tf.train --data songs.csv --label-range 1 9      (path,valence,arousal)",
         ]
-    return [f"next: all five folds, as the paper reports:  python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds"]
+    if not experiment.validation.hold_out:
+        return []
+    command = f"python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds --features {folder / 'features'}"
+    return ["next: every fold, as the paper reports", f"  {command}"]
 
 
 if __name__ == "__main__":

@@ -65,6 +65,16 @@ class Adam(keras.optimizers.Adam):
         return {**super().get_config(), "l2": self.l2}
 
 
+def build(experiment: Experiment, precision: str | None = None) -> keras.Model:
+    """The experiment's network, untrained, in its precision (a Keras dtype policy) or the one given."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or experiment.training.precision)
+    try:
+        return build_adff(experiment)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def schedule(settings: Training, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate over the steps of a fit."""
     if settings.schedule == "steps":
@@ -73,7 +83,10 @@ def schedule(settings: Training, steps_per_epoch: int) -> keras.optimizers.sched
     steps = settings.epochs * steps_per_epoch
     warmup = max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0, decay_steps=max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=settings.learning_rate,
+        warmup_steps=warmup,
     )
 
 
@@ -82,7 +95,7 @@ def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_
     loss = "mean_squared_error" if task.is_regression else "sparse_categorical_crossentropy"
     model.compile(
         optimizer=Adam(schedule(settings, steps_per_epoch), l2=settings.weight_decay),
-        loss={name: loss for name in task.outputs},
+        loss=dict.fromkeys(task.outputs, loss),
         metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
         jit_compile=False,  # cuDNN's LSTM cannot be compiled, and on a CPU the convolutions are slower compiled
     )
@@ -109,7 +122,7 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
     with _strategy().scope():
-        model = _in_policy(settings.precision, experiment)
+        model = build(experiment)
         mean, deviation = learn.standardisation()
         model.get_layer("standardise").set_weights([mean, deviation])
         compile_model(model, task, settings, steps)
@@ -129,7 +142,7 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
             )  # fmt: skip
     if settings.early_stopping:
         model.load_weights(folder / BEST)
-    finished = _in_policy("float32", experiment)
+    finished = build(experiment, "float32")
     finished.set_weights(model.get_weights())
     return Fit(finished, progress.history)
 
@@ -155,15 +168,6 @@ def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks)
 def _strategy() -> tf.distribute.Strategy:
     """MirroredStrategy where several GPUs are; otherwise TensorFlow's default."""
     return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
-
-
-def _in_policy(precision: str, experiment: Experiment) -> keras.Model:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        return build_adff(experiment)
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 class _Progress(keras.callbacks.Callback):
@@ -211,7 +215,9 @@ class _Progress(keras.callbacks.Callback):
         self._save(STATE.replace("*", f"{epoch + 1:05d}"))
         for old in sorted(self.folder.glob(STATE))[:-1]:
             old.unlink()
-        scores = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name in ("loss", "val_loss") or "accuracy" in name)
+        scores = "  ".join(
+            f"{name} {value:.4f}" for name, value in logs.items() if name in ("loss", "val_loss") or "accuracy" in name
+        )
         self.listener.say(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}  {scores}  {row['seconds']:.0f} s")
         if self.should_stop():
             self.listener.say(f"{self.label}: no better for {self.settings.early_stopping} epochs, stopped")

@@ -103,7 +103,10 @@ def assign_folds(table: pd.DataFrame, task: Task, folds: int, seed: int) -> np.n
     """The fold of each row of an index, 1 to `folds`, int64: groups stay whole, classes are balanced as far as they allow."""
     groups = table["group"].nunique()
     if groups < folds:
-        raise InputError(f"{folds} folds need at least {folds} songs or artists that stay apart; here are {groups}. Use --folds {max(2, groups)}" + (" and more songs" if groups < 2 else ""))
+        raise InputError(
+            f"{folds} folds need at least {folds} songs or artists that stay apart; here are {groups}. Use --folds {max(2, groups)}"
+            + (" and more songs" if groups < 2 else "")
+        )
     if task.is_regression:
         splitter, y = GroupKFold(folds, shuffle=True, random_state=seed), None
     else:
@@ -115,25 +118,28 @@ def assign_folds(table: pd.DataFrame, task: Task, folds: int, seed: int) -> np.n
 
 
 def _claim(folder: Path, experiment: Experiment) -> None:
-    """Write the run's config.json, or check that the one there is the same experiment."""
+    """Write the run's config.json, or check that the run begun there is the same experiment.
+
+    A run has begun once its data were found good (`index.csv`); before that, settings may still be changed.
+    """
     file = folder / "config.json"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for the run by --out")
-    if not file.exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty and holds no run; give another folder by --out")
-        try:
-            with replaced(file) as temporary:
-                temporary.write_text(experiment.to_json())
-        except (PermissionError, NotADirectoryError) as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
+    if folder.exists() and any(folder.iterdir()) and not file.exists():
+        raise InputError(f"{folder} is not empty and holds no run; give another folder by --out")
+    if (folder / "index.csv").exists():
+        before = Experiment.from_json(file.read_text(), str(file))
+        if before != experiment:
+            raise InputError(
+                f"{folder} holds a run with other settings:\n{_differences(before, experiment)}\nGive another folder by --out, "
+                f"or go on with that run by --config {file} --out {folder}"
+            )
         return
-    before = Experiment.from_json(file.read_text(), str(file))
-    if before != experiment:
-        raise InputError(
-            f"{folder} holds a run with other settings:\n{_differences(before, experiment)}\nGive another folder by --out, "
-            f"or go on with that run by --config {file} --out {folder}"
-        )
+    try:
+        with replaced(file) as temporary:
+            temporary.write_text(experiment.to_json())
+    except (PermissionError, NotADirectoryError) as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
 
 
 def _differences(before: Experiment, now: Experiment) -> str:
@@ -153,14 +159,19 @@ def _write_index(folder: Path, table: pd.DataFrame) -> None:
     fresh = folder / "index.new.csv"
     if file.exists() and file.read_bytes() != fresh.read_bytes():
         fresh.unlink()
-        raise InputError(f"The data changed since the run in {folder} began: its index.csv differs from what is there now. Give another folder by --out")
+        raise InputError(
+            f"The data changed since the run in {folder} began: its index.csv differs from what is there now. "
+            "Give another folder by --out"
+        )
     fresh.replace(file)
 
 
 # === Folds ===
 
 
-def _fold(experiment: Experiment, tracks: pipeline.Tracks, folds: np.ndarray, number: int, folder: Path, listener: Listener) -> dict:
+def _fold(
+    experiment: Experiment, tracks: pipeline.Tracks, folds: np.ndarray, number: int, folder: Path, listener: Listener
+) -> dict:
     """Train on the other folds and score this one, once; or read the predictions of a fold that is finished."""
     task, place = TASKS[experiment.task], folder / f"fold{number}"
     learn, test = tracks.rows(np.flatnonzero(folds != number)), tracks.rows(np.flatnonzero(folds == number))
@@ -190,7 +201,10 @@ def _seeded(experiment: Experiment, number: int) -> Experiment:
 
 def by_song(owner: np.ndarray, predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The mean of each track's segments, by network output. owner: the row of each segment's track."""
-    return {name: pd.DataFrame(values).groupby(owner).mean().to_numpy().reshape(-1, *values.shape[1:]) for name, values in predictions.items()}
+    return {
+        name: pd.DataFrame(values).groupby(owner).mean().to_numpy().reshape(-1, *values.shape[1:])
+        for name, values in predictions.items()
+    }
 
 
 def _write_predictions(file: Path, task: Task, table: pd.DataFrame, predictions: dict[str, np.ndarray]) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 _FOLDER = os.environ.get("ADFF_REAL_DATA")
 
-needs_real_data = pytest.mark.skipif(not _FOLDER, reason="ADFF_REAL_DATA is not set: no real recordings and labels to check against")
+needs_real_data = pytest.mark.skipif(
+    not _FOLDER, reason="ADFF_REAL_DATA is not set: no real recordings and labels to check against"
+)
 
 
 def real_data(*parts: str) -> Path:

@@ -17,9 +17,10 @@ from adff_tf import audio
 from adff_tf.audio import AudioError
 from adff_tf.errors import InputError
 
+from .real_data import needs_real_data, real_data
+
 RATE = 44100
-REAL = sorted(Path(os.environ.get("ADFF_REAL_DATA", "/nonexistent")).glob("pmemo/chorus/*.mp3"))
-needs_real_data = pytest.mark.skipif(not REAL, reason="ADFF_REAL_DATA does not name a folder with pmemo/chorus/*.mp3")
+REAL = sorted(real_data("pmemo", "chorus").glob("*.mp3"))
 
 
 def chirp(rate_hz: int, seconds: float = 2.0, channels: int = 2) -> np.ndarray:

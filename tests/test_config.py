@@ -9,8 +9,18 @@ from adff_tf.errors import InputError
 
 def test_the_papers_preset_has_the_papers_numbers():
     paper = presets.paper()
-    assert (paper.frontend.sample_rate_hz, paper.frontend.mels, paper.frontend.window, paper.frontend.hop) == (44100, 128, 2646, 441)
-    assert (paper.segments.seg_len, paper.segments.seg_num, paper.segments.sampling, paper.frames) == (20.0, 6, "simple", 2000)
+    assert (paper.frontend.sample_rate_hz, paper.frontend.mels, paper.frontend.window, paper.frontend.hop) == (
+        44100,
+        128,
+        2646,
+        441,
+    )
+    assert (paper.segments.seg_len, paper.segments.seg_num, paper.segments.sampling, paper.frames) == (
+        20.0,
+        6,
+        "simple",
+        2000,
+    )
     training = paper.training
     assert (training.learning_rate, training.weight_decay, training.epochs, training.batch_size) == (1e-5, 1e-5, 200, 32)
     assert training.decay_epochs == (20, 45, 80, 110, 140, 170) and paper.validation.folds == 5 and not paper.validation.hold_out

@@ -57,8 +57,7 @@ def make_deam(root: Path) -> Path:
         {
             DEAM_LABELS + "1_2000.csv": "song_id, valence_mean, valence_std, arousal_mean, arousal_std\r\n"
             "1001,9,0.5,5,0.6\r\n1000,9,0.5,1,0.6\r\n2,3.1,0.94,3,0.63\r\n",
-            DEAM_LABELS
-            + "2000_2058.csv": "song_id, valence_mean, valence_std, valence_ max_mean, arousal_mean, arousal_std\r\n"
+            DEAM_LABELS + "2000_2058.csv": "song_id, valence_mean, valence_std, valence_ max_mean, arousal_mean, arousal_std\r\n"
             "2001,3.0,0.98,5.0,7.0,0.8\r\n",
             "DEAM_audio/MEMD_audio/2.mp3": "",
             "DEAM_audio/MEMD_audio/1000.mp3": "",
@@ -97,18 +96,13 @@ def make_emopia(root: Path) -> Path:
 
 
 def make_folders(root: Path) -> Path:
-    return fill(
-        root, {"Q1/b.wav": "", "Q2/a.mp3": "", "Q3/c10.m4a": "", "Q3/c9.aac": "", "Q4/d.ogg": "", "Q4/cover.jpg": ""}
-    )
+    return fill(root, {"Q1/b.wav": "", "Q2/a.mp3": "", "Q3/c10.m4a": "", "Q3/c9.aac": "", "Q4/d.ogg": "", "Q4/cover.jpg": ""})
 
 
 def make_manifest(root: Path) -> Path:
     fill(
         root,
-        {
-            "my songs.csv": 'path,valence,arousal,group\n"b, live.mp3",1,9,\nsub/a.wav,5,3,The Band\n'
-            "none.mp3,2.5,7,The Band\n"
-        },
+        {"my songs.csv": 'path,valence,arousal,group\n"b, live.mp3",1,9,\nsub/a.wav,5,3,The Band\nnone.mp3,2.5,7,The Band\n'},
     )
     fill(root, {"b, live.mp3": "", "sub/a.wav": ""})
     return root / "my songs.csv"
@@ -553,9 +547,7 @@ def test_paths_are_relative_to_the_table(tmp_path, monkeypatch):
 
 
 def test_ids_groups_white_space_and_a_byte_order_mark(tmp_path):
-    tracks = table(
-        tmp_path, "\ufeffpath , valence,arousal, track_id,mood,group\n a.mp3 , 0.5,1 , 07,x, A \n\nb.mp3,0,0,8,y,\n"
-    )
+    tracks = table(tmp_path, "\ufeffpath , valence,arousal, track_id,mood,group\n a.mp3 , 0.5,1 , 07,x, A \n\nb.mp3,0,0,8,y,\n")
     assert tracks["track_id"].tolist() == ["07", "8"] and tracks["group"].tolist() == ["A", "8"]
     assert tracks["valence"].tolist() == [0, -1]
 

@@ -1,19 +1,17 @@
 """The loaders on the data sets' own files, against other readers, other files and published counts."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from adff_tf import datasets
 from adff_tf.datasets import deam, emomusic, pmemo, quadrants
 
-DATA = os.environ.get("ADFF_REAL_DATA")
-ROOT = Path(DATA or ".")
+from .real_data import needs_real_data, real_data
 
-pytestmark = pytest.mark.skipif(not DATA, reason="needs the data sets' files: set ADFF_REAL_DATA to their folder")
+ROOT = real_data()
+pytestmark = needs_real_data
 
 
 def test_pmemo_has_767_labels_27_unlabelled_and_4_choruses():
@@ -49,9 +47,7 @@ def test_pmemo_static_labels_go_with_its_dynamic_ones():
 
 def test_emomusic_has_744_songs_of_411_artists():
     labels = emomusic.labels(ROOT / "emomusic")
-    published = (
-        pd.read_csv(ROOT / "emomusic/static_annotations.csv").set_index("song_id").loc[labels["track_id"].astype(int)]
-    )
+    published = pd.read_csv(ROOT / "emomusic/static_annotations.csv").set_index("song_id").loc[labels["track_id"].astype(int)]
     assert len(labels) == 744 and labels["group"].nunique() == 411
     np.testing.assert_allclose(labels["valence"], (published["mean_valence"] - 5) / 4, atol=1e-12)
     np.testing.assert_allclose(labels["arousal"], (published["mean_arousal"] - 5) / 4, atol=1e-12)
@@ -90,11 +86,8 @@ def test_emopia_songs_are_those_of_its_own_table_by_song():
     published = pd.read_csv(ROOT / "emopia/metadata_by_song.csv").set_index("songID")
     labels = quadrants.labels(ROOT / "emopia")
     quadrant = [
-        {(1, 1): 1, (-1, 1): 2, (-1, -1): 3, (1, -1): 4}[signs]
-        for signs in zip(labels["valence"], labels["arousal"], strict=True)
+        {(1, 1): 1, (-1, 1): 2, (-1, -1): 3, (1, -1): 4}[signs] for signs in zip(labels["valence"], labels["arousal"], strict=True)
     ]
     counts = pd.crosstab(labels["group"], np.array(quadrant))
     assert set(counts.index) == set(published.index)
-    assert (
-        counts.loc[published.index].to_numpy() == published[[f"num_Q{number}" for number in (1, 2, 3, 4)]].to_numpy()
-    ).all()
+    assert (counts.loc[published.index].to_numpy() == published[[f"num_Q{number}" for number in (1, 2, 3, 4)]].to_numpy()).all()

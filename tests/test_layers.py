@@ -80,7 +80,14 @@ def test_lstm_step_by_hand():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"return_sequences": True}, {"go_backwards": True}, {"return_sequences": True, "go_backwards": True}, {"use_bias": False}, {"return_state": True}],
+    [
+        {},
+        {"return_sequences": True},
+        {"go_backwards": True},
+        {"return_sequences": True, "go_backwards": True},
+        {"use_bias": False},
+        {"return_state": True},
+    ],
     ids=str,
 )
 def test_lstm_equals_keras_both_ways(options):

@@ -22,7 +22,9 @@ def test_by_hand():
     assert np.isnan(metrics.r2([1, 1], [1, 0]))
 
 
-@pytest.mark.parametrize(("targets", "predictions"), [([], []), ([1, 2], [1]), ([[1, 2]], [[1, 2]]), ([1, np.nan], [1, 2]), ([1, 2], [1, np.inf])])
+@pytest.mark.parametrize(
+    ("targets", "predictions"), [([], []), ([1, 2], [1]), ([[1, 2]], [[1, 2]]), ([1, np.nan], [1, 2]), ([1, 2], [1, np.inf])]
+)
 def test_what_cannot_be_scored_is_refused(targets, predictions):
     with pytest.raises(ValueError, match="must be"):
         metrics.r2(targets, predictions)
@@ -42,7 +44,7 @@ def test_sign_sums_the_probabilities_of_its_quadrants():
 
 
 def test_classes_by_hand():
-    point = dict(valence=np.array([0.5, -0.5, -0.5, 0.5, 0.0]), arousal=np.array([0.5, 0.5, -0.5, -0.5, 0.0]))
+    point = {"valence": np.array([0.5, -0.5, -0.5, 0.5, 0.0]), "arousal": np.array([0.5, 0.5, -0.5, -0.5, 0.0])}
     assert TASKS["quadrant"].class_of(**point).tolist() == [0, 1, 2, 3, 0]
     assert TASKS["valence2"].class_of(**point).tolist() == [1, 0, 0, 1, 1]
     assert TASKS["arousal2"].class_of(**point).tolist() == [1, 1, 0, 0, 1]

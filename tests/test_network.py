@@ -88,7 +88,9 @@ def test_without_tflm_a_level_is_its_mean_over_time_and_mel():
     np.testing.assert_allclose(e, np.mean(s, axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("order", "expected"), [("pool-relu-norm", ["pool", "relu", "norm"]), ("norm-relu", ["norm", "relu", "pool"])])
+@pytest.mark.parametrize(
+    ("order", "expected"), [("pool-relu-norm", ["pool", "relu", "norm"]), ("norm-relu", ["norm", "relu", "pool"])]
+)
 def test_the_end_of_a_level_has_both_readings(order, expected):
     model = network.build_adff(tiny.experiment(level_end=order))
     names = [layer.name for layer in model.layers]
@@ -162,7 +164,10 @@ def twin_outputs(model: keras.Model, experiment: config.Experiment, x: np.ndarra
         kernel_f, recurrent_f, bias_f, kernel_b, recurrent_b, bias_b = weights(name)
         units = recurrent_f.shape[0]
         net = torch.nn.LSTM(rows.shape[2], units, bidirectional=True, batch_first=True)
-        for suffix, kernel, recurrent, bias in (("", kernel_f, recurrent_f, bias_f), ("_reverse", kernel_b, recurrent_b, bias_b)):
+        for suffix, kernel, recurrent, bias in (
+            ("", kernel_f, recurrent_f, bias_f),
+            ("_reverse", kernel_b, recurrent_b, bias_b),
+        ):
             getattr(net, f"weight_ih_l0{suffix}").data = kernel.T.contiguous()
             getattr(net, f"weight_hh_l0{suffix}").data = recurrent.T.contiguous()
             getattr(net, f"bias_ih_l0{suffix}").data = bias

@@ -174,6 +174,18 @@ def test_simple_set_draws_once_or_afresh(tracks):
     np.testing.assert_array_equal(fresh.read(5, numbers), segments(tracks, fresh=True).read(5, numbers))
 
 
+def test_fresh_changes_training_and_not_scoring(tracks):
+    from . import tiny
+
+    experiment = tiny.experiment()
+    experiment = experiment.model_copy(update={"segments": Segments(seg_len=1.0, seg_num=2, sampling="full", fresh=True)})
+    training, scoring = (pipeline.segment_set(experiment, tracks, training) for training in (True, False))
+    assert list(training.owner) == [0, 1, 2, 3, 4, 5] and len(scoring) == 12
+    numbers = np.arange(6)
+    assert (training.read(0, numbers) != training.read(1, numbers)).any()
+    np.testing.assert_array_equal(scoring.read(0, numbers), scoring.read(1, numbers))
+
+
 def test_full_set_covers_every_track_in_order(tracks):
     assert list(segments(tracks, sampling="full").owner) == [0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5]
 
@@ -208,7 +220,9 @@ def test_an_epoch_has_each_segment_at_most_once_and_resumes(tracks):
     stream = [y["arousal"].numpy().ravel().tolist() for _, y in pipeline.training_batches(data, task, 2).take(2 * steps)]
     first, second = sum(stream[:steps], []), sum(stream[steps:], [])
     assert sorted(first) == sorted(second) == sorted(tracks.table["arousal"].astype("float32").tolist()) and first != second
-    resumed = [y["arousal"].numpy().ravel().tolist() for _, y in pipeline.training_batches(data, task, 2, first_epoch=1).take(steps)]
+    resumed = [
+        y["arousal"].numpy().ravel().tolist() for _, y in pipeline.training_batches(data, task, 2, first_epoch=1).take(steps)
+    ]
     assert sum(resumed, []) == second
 
 

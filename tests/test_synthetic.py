@@ -260,9 +260,7 @@ def clash(wave: np.ndarray) -> float:
     ],
 )
 def test_librosa_hears_each_factor(name, low, high, heard):
-    pairs = [
-        (heard(render(changed(**{name: low}), seed)), heard(render(changed(**{name: high}), seed))) for seed in range(6)
-    ]
+    pairs = [(heard(render(changed(**{name: low}), seed)), heard(render(changed(**{name: high}), seed))) for seed in range(6)]
     assert sum(one < other for one, other in pairs) >= 5, pairs
 
 

@@ -88,9 +88,7 @@ def _check(table: pd.DataFrame, low: float, high: float, source: str) -> None:
     if table.empty:
         raise InputError(f"{source} holds no tracks: at least one row is needed.")
     if (table["track_id"] == "").any():
-        raise InputError(
-            f"{source}: {(table['track_id'] == '').sum()} rows have an empty id; every row needs one of its own."
-        )
+        raise InputError(f"{source}: {(table['track_id'] == '').sum()} rows have an empty id; every row needs one of its own.")
     _check_unique(table["track_id"], source, "Keep one row a track, or give each its own id.")
     bad = [
         f"{row.track_id}: {name} {getattr(row, name):g}"
@@ -109,9 +107,7 @@ def _check_unique(values: pd.Series, source: str, advice: str) -> None:
     counts = values[values.duplicated(keep=False)].value_counts(sort=False)
     if len(counts):
         twice = [f"{value} ({count} times)" for value, count in counts.items()]
-        raise InputError(
-            f"{source}: {len(twice)} values of {values.name} are there more than once:\n{listed(twice)}\n{advice}"
-        )
+        raise InputError(f"{source}: {len(twice)} values of {values.name} are there more than once:\n{listed(twice)}\n{advice}")
 
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
@@ -181,9 +177,7 @@ def _check_header(path: Path, header: Sequence[str], columns: Collection[str], w
     advice = "Name each of them once in the first line."
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
         advice = "Save it with commas between the columns."
-    raise InputError(
-        f"{path} {problem}. Found: {', '.join(header) or '(an empty file)'}. Needed: {', '.join(columns)}. {advice}"
-    )
+    raise InputError(f"{path} {problem}. Found: {', '.join(header) or '(an empty file)'}. Needed: {', '.join(columns)}. {advice}")
 
 
 def _converted(path: Path, table: pd.DataFrame, kinds: Mapping[str, type]) -> pd.DataFrame:
@@ -201,9 +195,7 @@ def _converted(path: Path, table: pd.DataFrame, kinds: Mapping[str, type]) -> pd
         raise InputError(
             f"{path}: {len(bad)} cells hold no number where one is needed:\n{listed(bad)}\nCorrect or remove these rows."
         )
-    return table.assign(
-        **{name: values.astype("int64" if kinds[name] is int else "float64") for name, values in converted.items()}
-    )
+    return table.assign(**{name: values.astype("int64" if kinds[name] is int else "float64") for name, values in converted.items()})
 
 
 def with_audio(
@@ -248,9 +240,7 @@ def find_audio(*folders: Path) -> dict[str, Path]:
                 found.setdefault(path.stem, []).append(path)
     twice = [", ".join(map(str, paths)) for paths in found.values() if len(paths) > 1]
     if twice:
-        raise InputError(
-            f"{len(twice)} tracks have more than one audio file:\n{listed(twice)}\nKeep one of each, or rename."
-        )
+        raise InputError(f"{len(twice)} tracks have more than one audio file:\n{listed(twice)}\nKeep one of each, or rename.")
     return {name: paths[0] for name, paths in found.items()}
 
 

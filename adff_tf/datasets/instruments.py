@@ -21,7 +21,8 @@ class Timbre:
 
     `slope` is the fall of its harmonics in dB an octave, `even` the level of the even harmonics against the odd ones,
     `attack_s` the rise in seconds, `decay_s` the time in which it falls by 8.7 dB (sustained sounds: long), `stroke` the
-    level of the hammer's, plectrum's or breath's noise at the start, `fm` the modulation index at the start (0: wavetable) and `ratio` modulator over carrier frequency.
+    level of the hammer's, plectrum's or breath's noise at the start, `fm` the modulation index at the start (0: wavetable) and
+    `ratio` modulator over carrier frequency.
     """
 
     slope: float

@@ -40,7 +40,5 @@ def _table(root: Path) -> pd.DataFrame:
     table = shared.read_table(root, {"path": str, "valence": float, "arousal": float}, {"group": str, "track_id": str})
     empty = table.index[table["path"] == ""]
     if len(empty):
-        raise InputError(
-            f"{root}: {len(empty)} rows have an empty path:\n{listed(f'line {line}' for line in empty)}\nFill it in."
-        )
+        raise InputError(f"{root}: {len(empty)} rows have an empty path:\n{listed(f'line {line}' for line in empty)}\nFill it in.")
     return table.assign(track_id=table.get("track_id", table["path"]), group=table.get("group", ""))

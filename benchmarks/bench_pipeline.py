@@ -1,0 +1,77 @@
+"""Windows a second from the feature store to batches, beside the windows a second that a training step takes.
+
+    python benchmarks/bench_pipeline.py [--tracks 100] [--batches 50] [--width 1] [--precision mixed_bfloat16]
+
+Prints the share of a step that reading its batch costs: under 1, the step never waits.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+
+import numpy as np
+import pandas as pd
+
+from adff_tf.console import quiet_tensorflow
+
+quiet_tensorflow()
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--tracks", type=int, default=100, help="of 45 s each, log-mels made of noise")
+    ask.add_argument("--batches", type=int, default=50)
+    ask.add_argument("--batch", type=int, default=8)
+    ask.add_argument("--steps", type=int, default=4, help="training steps; 0 leaves them out")
+    ask.add_argument("--width", type=float, default=1.0)
+    ask.add_argument("--precision", default="mixed_bfloat16")
+    args = ask.parse_args()
+
+    from adff_tf import pipeline, training
+    from adff_tf.config import Experiment, Network, Segments, Training
+    from adff_tf.tasks import TASKS
+
+    experiment = Experiment(
+        segments=Segments(sampling="full", fresh=True),
+        network=Network(width=args.width),
+        training=Training(batch_size=args.batch, precision=args.precision),
+    )
+    task = TASKS[experiment.task]
+    with tempfile.TemporaryDirectory() as folder:
+        tracks = noise_tracks(folder, args.tracks)
+        segments = pipeline.segment_set(experiment, tracks, training=True)
+        batches = iter(pipeline.training_batches(segments, task, args.batch))
+        next(batches)
+        start = time.perf_counter()
+        for _ in range(args.batches):
+            next(batches)
+        reading = (time.perf_counter() - start) / args.batches
+        print(f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})")
+        if args.steps:
+            model = training.build(experiment)
+            training.compile_model(model, task, experiment.training, 100)
+            x, y = next(batches)
+            model.train_on_batch(x, y)
+            start = time.perf_counter()
+            for _ in range(args.steps):
+                model.train_on_batch(x, y)
+            step = (time.perf_counter() - start) / args.steps
+            print(f"training step: {args.batch / step:.1f} windows a second; its batch costs {reading / step:.3f} of a step")
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def noise_tracks(folder: str, count: int):
+    from adff_tf.pipeline import Tracks
+
+    rng, log_mels = np.random.default_rng(0), []
+    for k in range(count):
+        np.save(f"{folder}/{k}.npy", rng.normal(-40, 20, (4501, 128)).astype("float32"))
+        log_mels.append(np.load(f"{folder}/{k}.npy", mmap_mode="r"))
+    names = [str(k) for k in range(count)]
+    table = pd.DataFrame({"track_id": names, "path": names, "valence": 0.0, "arousal": 0.0, "group": names})
+    return Tracks(table, log_mels, np.zeros((count, 128)), np.ones((count, 128)))
+
+
+if __name__ == "__main__":
+    main()
