@@ -296,7 +296,7 @@ def _ffmpeg_blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]
     file.seek(0)
     try:
         # A file object, not a path: FFmpeg takes some paths for addresses. Titles need not be UTF-8.
-        container = av.open(file, options={"format_whitelist": FFMPEG_FORMATS}, metadata_errors="replace")
+        container = av.open(file, "r", options={"format_whitelist": FFMPEG_FORMATS}, metadata_errors="replace")
     except av.error.FFmpegError:  # the caller raises where no decoder knows the file
         return
     rates, damaged, packets = set(), 0, 0

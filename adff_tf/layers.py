@@ -93,15 +93,25 @@ class SqueezeExcite(keras.layers.Layer):
         return {**super().get_config(), "ratio": self.ratio}
 
 
+def _lstm_step(z, c, cell):
+    """h and c after a step, from the sum z of its four gates' inputs `(batch, 4 * units)` and the c before it."""
+    i, f, g, o = ops.split(z, 4, axis=-1)
+    c = cell.recurrent_activation(f) * c + cell.recurrent_activation(i) * cell.activation(g)
+    return cell.recurrent_activation(o) * cell.activation(c), c
+
+
+def _project(sequences, cell):
+    """The input's part of all gates at all times, `(batch, time, 4 * units)`: one product instead of one a step."""
+    projected = ops.matmul(sequences, cell.kernel)
+    return projected + cell.bias if cell.use_bias else projected
+
+
 class _ProjectedCell(keras.layers.LSTMCell):
-    """One step of an LSTM whose input has been multiplied by the kernel already: inputs `(batch, 4 * units)`."""
+    """One step of an LSTM whose input has been projected already: inputs `(batch, 4 * units)`."""
 
     def call(self, inputs, states, training=False):
         h, c = states
-        z = inputs + ops.matmul(h, self.recurrent_kernel)
-        i, f, g, o = ops.split(z, 4, axis=-1)
-        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
-        h = self.recurrent_activation(o) * self.activation(c)
+        h, c = _lstm_step(inputs + ops.matmul(h, self.recurrent_kernel), c, self)
         return h, [h, c]
 
 
@@ -118,10 +128,7 @@ class _ProjectedLoop(keras.layers.RNN):
         super().__init__(_ProjectedCell.from_config(cell.get_config()), **kwargs)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        projected = ops.matmul(sequences, self.cell.kernel)  # (batch, time, 4 * units)
-        if self.cell.use_bias:
-            projected = projected + self.cell.bias
-        return super().inner_loop(projected, initial_state, mask=mask, training=training)
+        return super().inner_loop(_project(sequences, self.cell), initial_state, mask=mask, training=training)
 
 
 @keras.saving.register_keras_serializable("adff_tf")
@@ -131,3 +138,55 @@ class LSTM(keras.layers.LSTM, _ProjectedLoop):
     Off cuDNN, Keras multiplies the input by its kernel inside the time loop: as many small products as there are steps. Here
     one large product before the loop does it. Sequences `(batch, time, features)`; dropout raises ValueError.
     """
+
+
+class _PairCell(keras.layers.Layer):
+    """One step of two LSTMs side by side: the forward one in the first half of each gate and state, the backward one in the second.
+
+    Made for one trace and thrown away; `recurrent_kernel` `(2 * units, 8 * units)` is a tensor, block-diagonal within each gate.
+    """
+
+    def __init__(self, cell, recurrent_kernel, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = [2 * cell.units, 2 * cell.units]
+        self.output_size = 2 * cell.units
+        self.step = lambda inputs, h, c: _lstm_step(inputs + ops.matmul(h, recurrent_kernel), c, cell)
+
+    def call(self, inputs, states):
+        h, c = self.step(inputs, *states)
+        return h, [h, c]
+
+
+@keras.saving.register_keras_serializable("adff_tf")
+class Bidirectional(keras.layers.Bidirectional):
+    """`keras.layers.Bidirectional` over `LSTM`, with the same weights and outputs, both directions in one time loop.
+
+    Off cuDNN a loop's cost is mostly its steps, whatever they compute, and tracing it: one of twice the width takes half of both.
+    On cuDNN, with a mask or with initial states, Keras's own call runs. Sequences `(batch, time, features)`.
+    """
+
+    def call(self, sequences, initial_state=None, mask=None, training=None):
+        on_cudnn = self.forward_layer.use_cudnn is not False and keras.distribution.list_devices("gpu")
+        if on_cudnn or mask is not None or initial_state is not None or self.merge_mode != "concat" or self.return_state:
+            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        forward, backward = self.forward_layer.cell, self.backward_layer.cell
+        units = forward.units
+        gates = [_project(sequences, forward), ops.flip(_project(sequences, backward), axis=1)]
+        kernels = [_gates_apart(cell.recurrent_kernel, units) for cell in (forward, backward)]
+        nothing = ops.zeros_like(kernels[0])
+        blocks = [ops.concatenate(row, axis=2) for row in ((kernels[0], nothing), (nothing, kernels[1]))]
+        recurrent_kernel = ops.reshape(ops.concatenate(blocks, axis=0), (2 * units, 8 * units))
+        time = sequences.shape[1]
+        projected = ops.reshape(ops.concatenate([_gates_apart(z, units) for z in gates], axis=-2), (-1, time, 8 * units))
+
+        loop = keras.layers.RNN(_PairCell(forward, recurrent_kernel, dtype=self.dtype_policy), return_sequences=self.return_sequences)
+        start = ops.zeros_like(projected[:, 0, : 2 * units])
+        last, outputs, _ = loop.inner_loop(projected, [start, start], mask=None)
+        if not self.return_sequences:
+            return last
+        return ops.concatenate([outputs[..., :units], ops.flip(outputs[..., units:], axis=1)], axis=-1)
+
+
+def _gates_apart(x, units: int):
+    """`(…, 4 * units)` to `(…, 4, 1, units)`."""
+    return ops.reshape(x, (-1, *x.shape[1:-1], 4, 1, units))

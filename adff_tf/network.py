@@ -47,7 +47,7 @@ def tflm(s, level: int, settings: config.Network):
     rows = keras.layers.Reshape((time, mel * channels), name=f"level{level}_rows")(s)
     for n in (1, 2):
         lstm = layers.LSTM(settings.lstm_units, return_sequences=n == 1, name=f"level{level}_lstm{n}_direction")
-        rows = keras.layers.Bidirectional(lstm, name=f"level{level}_lstm{n}")(rows)
+        rows = layers.Bidirectional(lstm, name=f"level{level}_lstm{n}")(rows)
     return rows
 
 

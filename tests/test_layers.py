@@ -11,6 +11,7 @@ LAYERS = [
     (lambda: layers.CutAndStack(3), (2, 10, 4)),
     (lambda: layers.SqueezeExcite(2), (2, 5, 3, 4)),
     (lambda: layers.LSTM(3, return_sequences=True), (2, 5, 4)),
+    (lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)), (2, 5, 4)),
 ]
 RNG = np.random.default_rng(0)
 
@@ -117,13 +118,33 @@ def test_lstm_gradients_equal_keras():
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_lstm_in_bidirectional_equals_keras_with_a_mask():
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_bidirectional_equals_keras_both_ways(return_sequences, masked):
     x = RNG.standard_normal((2, 6, 3)).astype("float32")
-    mask = np.array([[True] * 4 + [False] * 2, [True] * 6])
-    stock, ours = (keras.layers.Bidirectional(make(2, return_sequences=True)) for make in (keras.layers.LSTM, layers.LSTM))
+    mask = np.array([[True] * 4 + [False] * 2, [True] * 6]) if masked else None
+    stock = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=return_sequences))
+    ours = layers.Bidirectional(layers.LSTM(4, return_sequences=return_sequences))
+    stock(x), ours(x)
+    for source, target in ((stock, ours), (ours, stock)):
+        target.set_weights([RNG.standard_normal(w.shape) * 0.5 for w in target.weights])
+        target.set_weights(source.get_weights())
+        np.testing.assert_allclose(ours(x, mask=mask), stock(x, mask=mask), atol=1e-6)
+
+
+def test_bidirectional_gradients_equal_keras():
+    tf = pytest.importorskip("tensorflow")
+    x = tf.constant(RNG.standard_normal((3, 7, 5)), tf.float32)
+    stock, ours = keras.layers.Bidirectional(keras.layers.LSTM(4)), layers.Bidirectional(layers.LSTM(4))
     stock(x), ours(x)
     ours.set_weights(stock.get_weights())
-    np.testing.assert_allclose(ours(x, mask=mask), stock(x, mask=mask), atol=1e-6)
+    gradients = []
+    for layer in (stock, ours):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) ** 2)
+        gradients.append(tape.gradient(loss, layer.trainable_weights))
+    for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_lstm_refuses_dropout_and_says_what_to_do():
