@@ -32,7 +32,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 
 import numpy as np
 import soundfile as sf
@@ -169,7 +169,7 @@ def _checked_backend(name: str | None) -> Backend:
             "backend='tensorflow-io' was given, but its ops do not load here; they need tensorflow-io 0.37.1 and "
             'TensorFlow 2.17 (pip install "adff-tf[io]"); or leave the backend out'
         )
-    return name
+    return cast(Backend, name)
 
 
 def _finished(waveform: np.ndarray, rate_hz: int, wanted_hz: int, name: str) -> np.ndarray:

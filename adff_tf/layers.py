@@ -179,7 +179,9 @@ class Bidirectional(keras.layers.Bidirectional):
         time = sequences.shape[1]
         projected = ops.reshape(ops.concatenate([_gates_apart(z, units) for z in gates], axis=-2), (-1, time, 8 * units))
 
-        loop = keras.layers.RNN(_PairCell(forward, recurrent_kernel, dtype=self.dtype_policy), return_sequences=self.return_sequences)
+        loop = keras.layers.RNN(
+            _PairCell(forward, recurrent_kernel, dtype=self.dtype_policy), return_sequences=self.return_sequences
+        )
         start = ops.zeros_like(projected[:, 0, : 2 * units])
         last, outputs, _ = loop.inner_loop(projected, [start, start], mask=None)
         if not self.return_sequences:

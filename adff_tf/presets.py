@@ -21,12 +21,12 @@ def fast() -> Experiment:
 
 
 def demo() -> Experiment:
-    """The built-in synthetic set in minutes on two cores: the real architecture at reduced width and length."""
+    """The built-in synthetic set in minutes on two cores: the real architecture at a quarter of the width, on 4 s."""
     return Experiment(
-        data=Data(clips=400, clip_s=12.0),
-        segments=Segments(seg_len=10.0, seg_num=4, sampling="simple", fresh=True),
+        data=Data(clips=600, clip_s=8.0),
+        segments=Segments(seg_len=4.0, seg_num=2, sampling="full", fresh=True),
         network=Network(width=0.25),
-        training=Training(epochs=12, batch_size=8, learning_rate=1e-3, schedule="cosine", precision="mixed_bfloat16"),
+        training=Training(epochs=20, batch_size=16, learning_rate=1e-3, schedule="cosine", precision="mixed_bfloat16"),
         validation=Validation(hold_out=True, final_model=False),
     )
 

@@ -83,11 +83,11 @@ def _markdown(folder: Path, experiment: Experiment, task: Task, metrics: dict, c
         lines += [f"- left out, cannot be used: {reason}" for reason in metrics["left_out"].values()]
         lines += [""]
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
-    accelerators = ", ".join(environment["gpus"]) or "no GPU"
+    machine = f"{environment['cores']} cores, {', '.join(environment['gpus']) or 'no GPU'}, {environment['system']}"
     lines += [
         "## Made with", "",
-        f"adff-tf {environment['adff_tf']}, Python {environment['python']}, {packages}; {environment['cores']} cores, {accelerators}, "
-        f"{environment['system']}; {metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.", "",
+        f"adff-tf {environment['adff_tf']}, Python {environment['python']}, {packages}; {machine}; "
+        f"{metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -130,7 +130,7 @@ def next_steps(experiment: Experiment, folder: Path) -> list[str]:
         ]
     if not experiment.validation.hold_out:
         return []
-    command = f"python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds --features {folder / 'features'}"
+    command = f"python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds"
     return ["next: every fold, as the paper reports", f"  {command}"]
 
 

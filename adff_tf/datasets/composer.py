@@ -39,13 +39,20 @@ DETUNE_CENTS = 45  # between the strings of a note in the roughest piece
 class Factors(Protocol):
     """What a piece must have; `synthetic.Factors` says what each one means."""
 
-    tempo_bpm: float
-    density_hz: float
-    loudness_db: float
-    brightness_db_per_octave: float
-    mode: str
-    consonance: float
-    register_semitones: float
+    @property
+    def tempo_bpm(self) -> float: ...
+    @property
+    def density_hz(self) -> float: ...
+    @property
+    def loudness_db(self) -> float: ...
+    @property
+    def brightness_db_per_octave(self) -> float: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def consonance(self) -> float: ...
+    @property
+    def register_semitones(self) -> float: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,7 +233,7 @@ def render(factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random
     mix = np.zeros(round(seconds * sample_rate_hz), np.float32)
     fade = np.linspace(1, 0, int(0.02 * sample_rate_hz), dtype=np.float32)
     for note in notes:
-        sound = kit[note.pitch] if note.part == "drums" else band[note.part].note(note.pitch)
+        sound = kit[note.pitch] if isinstance(note.pitch, str) else band[note.part].note(note.pitch)
         start = int(note.start_s * sample_rate_hz)
         length = min(len(sound), len(mix) - start, int(note.length_s * sample_rate_hz) + len(fade))
         heard = sound[:length] * np.float32(note.level * style.levels[note.part])
