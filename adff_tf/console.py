@@ -7,9 +7,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from .errors import InputError
+from .files import full_disk, is_full
 
 Advance = Callable[..., None]  # advance(steps=1, note="")
 
@@ -20,8 +22,8 @@ class Listener(Protocol):
     def say(self, text: str) -> None:
         """A line worth keeping."""
 
-    def bar(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
-        """A bar over `total` steps; the block calls what it is given once a step."""
+    def bar(self, label: str, total: int, passing: bool = False) -> contextlib.AbstractContextManager[Advance]:
+        """A bar over `total` steps; the block calls what it is given once a step. A passing one is followed by a line."""
 
 
 class Silent:
@@ -31,7 +33,7 @@ class Silent:
         pass
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int) -> Iterator[Advance]:
+    def bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
         yield lambda steps=1, note="": None
 
 
@@ -50,9 +52,9 @@ class Terminal:
         self.console.print(text, markup=False)
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int) -> Iterator[Advance]:
+    def bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
         if not self.console.is_terminal:
-            if total > 1:
+            if not passing:
                 self.say(f"{label} ({total}) …")
             yield lambda steps=1, note="": None
             return
@@ -82,13 +84,17 @@ def quiet_tensorflow() -> None:
 
 
 def run(command: Callable[[], None]) -> None:
-    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130; a full disk 1."""
+    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130."""
     quiet_tensorflow()
     os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
     try:
         command()
     except InputError as error:
         sys.exit(_fail(str(error), 2))
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped. The same command goes on from here.", 130))
 

@@ -65,6 +65,11 @@ class Adam(keras.optimizers.Adam):
         return {**super().get_config(), "l2": self.l2}
 
 
+def distribution() -> tf.distribute.Strategy:
+    """MirroredStrategy where several GPUs are; otherwise TensorFlow's default."""
+    return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
+
+
 def build(experiment: Experiment, precision: str | None = None) -> keras.Model:
     """The experiment's network, untrained, in its precision (a Keras dtype policy) or the one given."""
     before = keras.config.dtype_policy()
@@ -121,7 +126,7 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
-    with _strategy().scope():
+    with distribution().scope():
         model = build(experiment)
         mean, deviation = learn.standardisation()
         model.get_layer("standardise").set_weights([mean, deviation])
@@ -165,11 +170,6 @@ def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks)
     return segments.owner, {name: values[:, 0] if task.is_regression else values for name, values in outputs.items()}
 
 
-def _strategy() -> tf.distribute.Strategy:
-    """MirroredStrategy where several GPUs are; otherwise TensorFlow's default."""
-    return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
-
-
 class _Progress(keras.callbacks.Callback):
     """Keeps the history and the state of a fit, tells the listener, and stops early."""
 
@@ -197,7 +197,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
-        bar = self.listener.bar(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}", self.steps)
+        bar = self.listener.bar(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}", self.steps, passing=True)
         self.advance = self.bars.enter_context(bar)
 
     def on_train_batch_end(self, batch, logs=None):

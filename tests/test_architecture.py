@@ -13,8 +13,8 @@ PACKAGE = ROOT / "adff_tf"
 # Rooms from the ground up; a room may import those of lower floors and of its own.
 FLOORS = [
     {"errors"},
-    {"config", "files", "console"},
-    {"tasks", "presets", "audio", "layers"},
+    {"config", "files"},
+    {"console", "tasks", "presets", "audio", "layers"},
     {"features", "datasets", "network", "metrics", "environment"},
     {"pipeline"},
     {"training", "baselines"},

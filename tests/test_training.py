@@ -1,4 +1,8 @@
-"""One fit: the optimizer against worked numbers and against PyTorch's, schedules, resuming, determinism."""
+"""One fit: the optimizer against worked numbers and Keras's, the learning rate over time, several devices."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -49,3 +53,29 @@ def test_cosine_rises_for_a_tenth_and_falls_to_zero():
     rates = training.schedule(Training(schedule="cosine", learning_rate=0.3, epochs=10), steps_per_epoch=10)
     assert float(rates(0)) == 0 and float(rates(10)) == pytest.approx(0.3) and float(rates(100)) == pytest.approx(0, abs=1e-7)
     assert float(rates(55)) == pytest.approx(0.15, rel=1e-3)
+
+
+TWO_DEVICES = """
+import sys, numpy as np, pandas as pd, tensorflow as tf
+from pathlib import Path
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from adff_tf import pipeline, training
+from tests import tiny
+training.distribution = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+rng = np.random.default_rng(0)
+names = [str(k) for k in range(8)]
+table = pd.DataFrame({"track_id": names, "path": names, "valence": 0.5, "arousal": -0.5, "group": names})
+log_mels = [rng.normal(-40, 10, (120, 128)).astype("float32") for _ in names]
+tracks = pipeline.Tracks(table, log_mels, np.full((8, 128), -40.0), np.full((8, 128), 10.0))
+result = training.fit(tiny.experiment(tflm=False, training={"epochs": 6}), tracks, Path(sys.argv[1]))
+print(result.history["loss"].iloc[0] > result.history["loss"].iloc[-1], np.isfinite(result.history["loss"]).all())
+"""
+
+
+def test_several_devices_train_by_mirrored_strategy(tmp_path):
+    """Two logical CPUs stand in for two GPUs; a process of its own, since devices are set up once."""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", TWO_DEVICES, tmp_path], cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip() == "True True"

@@ -11,6 +11,7 @@ import soundfile
 
 from adff_tf import baselines, pipeline, training, validation
 from adff_tf.config import Data, Frontend
+from adff_tf.console import SILENT
 from adff_tf.datasets import Index
 from adff_tf.errors import InputError
 from adff_tf.tasks import TASKS
@@ -27,9 +28,7 @@ class Heard:
     def say(self, text):
         self.lines.append(text)
 
-    def bar(self, label, total):
-        from adff_tf.console import SILENT
-
+    def bar(self, label, total, passing=False):
         return SILENT.bar(label, total)
 
 
