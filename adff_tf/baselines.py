@@ -53,10 +53,10 @@ def _linear(task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test
         grid, folds = {"ridge__alpha": PENALTIES}, GroupKFold(inner) if inner > 1 else None
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
-        inner = min(inner, int(np.bincount(y).max()))
+        inner = min(inner, int(np.bincount(y)[np.unique(y)].min()))
         grid, folds = {"logisticregression__C": 1 / PENALTIES}, StratifiedGroupKFold(inner) if inner > 1 else None
     if folds is None:
-        model.fit(x, y)  # one group: no penalty can be chosen
+        model.fit(x, y)  # too few groups or songs of a class for a penalty to be chosen
     else:
         scoring = "neg_mean_squared_error" if task.is_regression else "accuracy"
         model = GridSearchCV(model, grid, cv=folds, scoring=scoring).fit(x, y, groups=groups)

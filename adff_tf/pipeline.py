@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -265,7 +265,7 @@ def training_batches(segments: SegmentSet, task: Task, batch_size: int, first_ep
             for step in range(steps_per_epoch(segments, batch_size)):
                 yield epoch, order[step * size : (step + 1) * size]
 
-    return _dataset(segments, task, batches)
+    return _dataset(segments, task, batches, tf.data.INFINITE_CARDINALITY)
 
 
 def steps_per_epoch(segments: SegmentSet, batch_size: int) -> int:
@@ -279,7 +279,7 @@ def scoring_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.dat
         for start in range(0, len(segments), batch_size):
             yield 0, np.arange(start, min(start + batch_size, len(segments)))
 
-    return _dataset(segments, task, batches)
+    return _dataset(segments, task, batches, -(-len(segments) // batch_size))
 
 
 def batch_spec(frames: int, mels: int, task: Task) -> tuple:
@@ -295,8 +295,8 @@ def check_spec(dataset: tf.data.Dataset, declared: tuple) -> tf.data.Dataset:
     return dataset
 
 
-def _dataset(segments: SegmentSet, task: Task, batches) -> tf.data.Dataset:
-    """Batches of (epoch, segment numbers) read, in order, ahead of the accelerator that consumes them."""
+def _dataset(segments: SegmentSet, task: Task, batches: Callable[[], Iterator], count: int) -> tf.data.Dataset:
+    """`count` batches of (epoch, segment numbers) read, in order, ahead of the accelerator that consumes them."""
     labels = {name: values[segments.owner] for name, values in task.labels(segments.tracks.table).items()}
     if task.is_regression:
         labels = {name: values[:, None] for name, values in labels.items()}
@@ -311,7 +311,7 @@ def _dataset(segments: SegmentSet, task: Task, batches) -> tf.data.Dataset:
         batches, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((None,), tf.int64))
     )
     dataset = numbers.map(read, num_parallel_calls=2, deterministic=True)
-    return _ahead(check_spec(dataset, spec))
+    return _ahead(check_spec(dataset.apply(tf.data.experimental.assert_cardinality(count)), spec))
 
 
 def _ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

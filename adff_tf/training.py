@@ -23,7 +23,7 @@ from .files import replaced
 from .network import build_adff
 from .tasks import TASKS, Task
 
-STATE = "state-*.weights.h5"
+STATE = "state-*.npz"
 BEST = "best.weights.h5"
 
 
@@ -152,6 +152,25 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
     return Fit(finished, progress.history)
 
 
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """All that a fit changes: weights, dropout's random state (which Keras's own files leave out) and the optimizer's variables."""
+    random = [layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate]
+    return [*model.weights, *random, *model.optimizer.variables]
+
+
+def save_state(model: keras.Model, path: Path) -> None:
+    """Write a compiled and built model's state, whole or not at all."""
+    with replaced(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, *(keras.ops.convert_to_numpy(variable) for variable in _state(model)))
+
+
+def load_state(model: keras.Model, path: Path) -> None:
+    """Read back what `save_state` wrote of the same network."""
+    with np.load(path) as arrays:
+        for variable, name in zip(_state(model), arrays.files, strict=True):
+            variable.assign(arrays[name])
+
+
 def discard_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs."""
     for file in (*folder.glob(STATE), *folder.glob(BEST)):
@@ -184,7 +203,7 @@ class _Progress(keras.callbacks.Callback):
         states = sorted(self.folder.glob(STATE))
         if not states:
             return 0
-        trained.load_weights(states[-1])
+        load_state(trained, states[-1])
         done = int(states[-1].name.split(".")[0].removeprefix("state-"))
         self.history = pd.read_csv(self.folder / "history.csv").iloc[:done]
         self.listener.say(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
@@ -211,8 +230,9 @@ class _Progress(keras.callbacks.Callback):
         with replaced(self.folder / "history.csv") as file:
             self.history.to_csv(file, index=False)
         if self.settings.early_stopping and self.history["val_loss"].argmin() == len(self.history) - 1:
-            self._save(BEST)
-        self._save(STATE.replace("*", f"{epoch + 1:05d}"))
+            with replaced(self.folder / BEST) as file:
+                self.model.save_weights(file)
+        save_state(self.model, self.folder / STATE.replace("*", f"{epoch + 1:05d}"))
         for old in sorted(self.folder.glob(STATE))[:-1]:
             old.unlink()
         scores = "  ".join(
@@ -222,7 +242,3 @@ class _Progress(keras.callbacks.Callback):
         if self.should_stop():
             self.listener.say(f"{self.label}: no better for {self.settings.early_stopping} epochs, stopped")
             self.model.stop_training = True
-
-    def _save(self, name: str) -> None:
-        with replaced(self.folder / name) as file:
-            self.model.save_weights(file)

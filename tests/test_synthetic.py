@@ -57,7 +57,7 @@ def drawn() -> pd.DataFrame:
 def test_labels_by_hand():
     factors = synthetic.Factors(
         tempo_bpm=85.0,  # a quarter up 60 to 160: -0.5
-        density_hz=6.5,  # 1
+        density_hz=7.0,  # 1
         loudness_db=-26.0,  # 0
         brightness_db_per_octave=1.5,  # 0.5
         mode="minor",  # -1
@@ -214,7 +214,7 @@ def test_a_full_disk_loses_nothing(small, tmp_path, monkeypatch):
 
 
 def test_finite_level_and_no_clipping():
-    loud = {**vars(PLAIN), "loudness_db": -16.0, "density_hz": 6.5}
+    loud = {**vars(PLAIN), "loudness_db": -16.0, "density_hz": 7.0}
     for seed in range(6):
         wave = render(synthetic.Factors(**loud), seed, 3.0)
         assert np.isfinite(wave).all() and np.abs(wave).max() < 0.99 and wave.dtype == np.float32
@@ -222,7 +222,7 @@ def test_finite_level_and_no_clipping():
 
 
 def test_one_onset_is_composed_for_each_that_is_asked_for():
-    for seed, (tempo, density) in enumerate([(60.0, 6.5), (111.9, 6.5), (112.1, 6.5), (160.0, 1.5), (90.0, 3.3)]):
+    for seed, (tempo, density) in enumerate([(60.0, 7.0), (111.9, 7.0), (112.1, 7.0), (160.0, 2.0), (90.0, 3.3)]):
         notes, _ = composer.compose(changed(tempo_bpm=tempo, density_hz=density), 12.0, np.random.default_rng(seed))
         assert len({note.start_s for note in notes}) == round(density * 12)
         assert max(note.start_s for note in notes) < 12
@@ -253,7 +253,7 @@ def clash(wave: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("name", "low", "high", "heard"),
     [
-        ("density_hz", 1.5, 6.5, onsets),
+        ("density_hz", 2.0, 7.0, onsets),
         ("brightness_db_per_octave", -3.0, 3.0, centroid),
         ("register_semitones", -9.0, 9.0, pitch),
         ("consonance", 1.0, -1.0, clash),

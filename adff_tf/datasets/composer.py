@@ -87,8 +87,8 @@ def arrange(mode: str, rng: np.random.Generator) -> Arrangement:
     return Arrangement(
         key=int(rng.integers(12)),
         progression=progressions[rng.integers(len(progressions))],
-        drums=bool(rng.random() < 0.7),
-        bass=bool(rng.random() < 0.85),
+        drums=bool(rng.random() < 0.8),
+        bass=bool(rng.random() < 0.9),
         melody_share=rng.uniform(0.4, 0.9),
         comping=str(rng.choice(["bars", "beats", "onsets", "arpeggio"])),
         swing=float(rng.choice([0.0, 0.0, rng.uniform(0.1, 0.3)])),
@@ -158,7 +158,7 @@ def _parts(style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np
     melody = rng.random(count) < style.melody_share
     hat = style.drums & (rng.random(count) < rng.uniform(0.3, 1.0))
     melody |= ~(chords | hat | melody)
-    bass = style.bass & (new_bar | on_beat & (rng.random(count) < 0.6))
+    bass = style.bass & (new_bar | on_beat & (rng.random(count) < 0.85))
     return {"chords": chords, "melody": melody, "hat": hat, "bass": bass, "beat": on_beat}
 
 
@@ -208,11 +208,11 @@ def _melody(factors, style, times, bars, on_beat, parts, roughness, seconds, rng
 
 
 def _drums(steps, division, times, parts, rng) -> list[Note]:
-    """Kick on the first and third beat, snare on the second and fourth, hats on the onsets drawn for them."""
-    beat = steps // division % 4
+    """Kick on the first and third beat or on all four, snare on the second and fourth, hats on the onsets drawn for them."""
+    beat, every = steps // division % 4, rng.random() < 0.4
     notes = [Note("drums", "hat", time, 0.2, rng.uniform(0.3, 0.6)) for time in times[parts["hat"]]]
     strong = parts["beat"]
-    notes += [Note("drums", "kick", time, 0.35, 1.3) for time in times[strong & (beat % 2 == 0)]]
+    notes += [Note("drums", "kick", time, 0.35, 1.3) for time in times[strong & ((beat % 2 == 0) | every)]]
     notes += [Note("drums", "snare", time, 0.35, 0.8) for time in times[strong & (beat % 2 == 1)]]
     return notes
 

@@ -5,11 +5,11 @@ A clip is drawn from seven factors, each uniform and independent of the others:
 | factor | range | scaled to | weight |
 |---|---|---|---|
 | `tempo_bpm` | 60 to 160 | ±1 | arousal 0.1 |
-| `density_hz`, onsets a second | 1.5 to 6.5 | ±1 | arousal 0.25 |
+| `density_hz`, onsets a second | 2 to 7 | ±1 | arousal 0.25 |
 | `loudness_db`, RMS below full scale | -36 to -16 | ±1 | arousal 0.35 |
 | `brightness_db_per_octave`, spectral tilt | -3 to 3 | ±1 | arousal 0.3 |
 | `mode`, major or minor | | 1 or -1 | valence 0.15 |
-| `consonance`, from semitone clashes to plain triads | -1 to 1 | ±1 | valence 0.5 |
+| `consonance`, from semitone clashes and mistuned strings to plain triads | -1 to 1 | ±1 | valence 0.5 |
 | `register_semitones`, of chords and melody | -9 to 9 | ±1 | valence 0.35 |
 
     arousal = clip(1.4 * (weighted sum of its four), -1, 1)
@@ -44,7 +44,7 @@ LAYOUT = "synthetic.json, labels.csv and audio/*.flac, as adff_tf.datasets.synth
 
 RANGES = {
     "tempo_bpm": (60.0, 160.0),
-    "density_hz": (1.5, 6.5),
+    "density_hz": (2.0, 7.0),
     "loudness_db": (-36.0, -16.0),
     "brightness_db_per_octave": (-3.0, 3.0),
     "consonance": (-1.0, 1.0),
