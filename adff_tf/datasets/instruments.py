@@ -147,7 +147,7 @@ def master(
         sample_rate_hz: its sampling rate.
         tilt_db_per_octave: added to the spectrum on both sides of 1 kHz, from 80 Hz to 12 kHz.
         loudness_db: RMS of the result in dB below full scale.
-        rng: draws the room, the equaliser's three bumps and the noise floor.
+        rng: draws the room, the equaliser's three bumps and treble shelf, and the noise floor.
 
     Returns:
         `(samples,)` float32 within ±1, RMS within 0.1 dB of `loudness_db`.
@@ -160,6 +160,9 @@ def master(
     gain_db = tilt_db_per_octave * octaves
     for centre, width, db in zip(rng.uniform(-3, 3.3, 3), rng.uniform(0.3, 0.8, 3), rng.uniform(-6, 6, 3), strict=True):
         gain_db += np.float32(db) * np.exp(-(((octaves - np.float32(centre)) / np.float32(width)) ** 2))
+    # Microphones and tape differ most at the top: with this shelf no treble band alone tells how bright the playing is.
+    corner_hz = np.float32(3000 * (8 / 3) ** rng.random())
+    gain_db += np.float32(rng.uniform(-9, 9)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
     spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
     wet = scipy.fft.irfft(spectrum, size)[: len(mix)]
     wet /= np.sqrt(np.mean(wet**2))
