@@ -64,7 +64,7 @@ def test_labels_by_hand():
         consonance=0.6,
         register_semitones=4.5,  # 0.5
     )
-    assert factors.arousal == pytest.approx(1.4 * (0.1 * -0.5 + 0.28 * 1 + 0.31 * 0 + 0.31 * 0.5))
+    assert factors.arousal == pytest.approx(1.4 * (0.08 * -0.5 + 0.24 * 1 + 0.34 * 0 + 0.34 * 0.5))
     assert factors.valence == pytest.approx(0.15 * -1 + 0.5 * 0.6 + 0.35 * 0.5)
 
 

@@ -4,10 +4,10 @@ A clip is drawn from seven factors, each uniform and independent of the others:
 
 | factor | range | scaled to | weight |
 |---|---|---|---|
-| `tempo_bpm` | 60 to 160 | ±1 | arousal 0.1 |
-| `density_hz`, onsets a second | 2 to 7 | ±1 | arousal 0.28 |
-| `loudness_db`, RMS below full scale | -36 to -16 | ±1 | arousal 0.31 |
-| `brightness_db_per_octave`, spectral tilt | -3 to 3 | ±1 | arousal 0.31 |
+| `tempo_bpm` | 60 to 160 | ±1 | arousal 0.08 |
+| `density_hz`, onsets a second | 2 to 7 | ±1 | arousal 0.24 |
+| `loudness_db`, RMS below full scale | -36 to -16 | ±1 | arousal 0.34 |
+| `brightness_db_per_octave`, spectral tilt | -3 to 3 | ±1 | arousal 0.34 |
 | `mode`, major or minor | | 1 or -1 | valence 0.15 |
 | `consonance`, from semitone clashes and mistuned strings to plain triads | -1 to 1 | ±1 | valence 0.5 |
 | `register_semitones`, of chords and melody | -9 to 9 | ±1 | valence 0.35 |
@@ -50,7 +50,7 @@ RANGES = {
     "consonance": (-1.0, 1.0),
     "register_semitones": (-9.0, 9.0),
 }
-AROUSAL = {"tempo_bpm": 0.1, "density_hz": 0.28, "loudness_db": 0.31, "brightness_db_per_octave": 0.31}
+AROUSAL = {"tempo_bpm": 0.08, "density_hz": 0.24, "loudness_db": 0.34, "brightness_db_per_octave": 0.34}
 VALENCE = {"mode": 0.15, "consonance": 0.5, "register_semitones": 0.35}
 AROUSAL_GAIN = 1.4  # four independent parts seldom agree: without it the labels would deviate by 0.29 only
 RECIPE, LABELS, VERSION = "synthetic.json", "labels.csv", 1
