@@ -22,14 +22,11 @@ and the first element counts. So whatever the ops cannot read (m4a, opus, other 
 `load`, which says in words what is wrong: a bad file is an element with an error text, never an exception or a gap.
 """
 
-import contextlib
 import functools
 import io
 import operator
 import os
 import stat
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
@@ -38,6 +35,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from .console import silenced_stderr
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -329,22 +327,6 @@ def _channels_last(frame: Any) -> np.ndarray:
 # --- tf.data --------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing reaches the terminal, not even from C++, which writes to the descriptor."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
-            warnings.simplefilter("ignore")
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
 @functools.cache
 def _tensorflow_io() -> Any:
     """The module tensorflow_io where its ops load, else None: on other TensorFlow versions it warns, logs and raises."""
@@ -352,7 +334,7 @@ def _tensorflow_io() -> Any:
 
     silence = io.BytesIO()
     sf.write(silence, np.zeros(4, np.int16), 8000, format="WAV", subtype="PCM_16")
-    with _quiet():
+    with silenced_stderr():
         try:
             import tensorflow_io as tfio
 

@@ -6,6 +6,7 @@ Parts that take long accept a `Listener` and tell it what happens; `SILENT` is f
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +82,30 @@ def quiet_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Nothing reaches the terminal, not even from C++, which writes to the descriptor."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and have it look for accelerators, without the lines that new releases print whatever the environment says."""
+    with silenced_stderr():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
 
 
 def run(command: Callable[[], None]) -> None:

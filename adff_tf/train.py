@@ -53,6 +53,7 @@ def _main(arguments: list[str]) -> None:
     terminal.say(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     terminal.say(architecture(experiment))
 
+    console.import_tensorflow()
     from . import validation
 
     run = validation.run(experiment, folder, options.features, terminal)
