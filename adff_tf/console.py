@@ -101,7 +101,7 @@ def silenced_stderr() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and have it look for accelerators, without the lines that new releases print whatever the environment says."""
+    """Import TensorFlow and have it look for accelerators; new releases print lines then whatever the environment says."""
     with silenced_stderr():
         import tensorflow as tf
 
