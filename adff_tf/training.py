@@ -40,7 +40,7 @@ class Adam(keras.optimizers.Adam):
     """Adam with the L2 penalty's gradient added to the loss's, as in PyTorch's `Adam(weight_decay=…)`.
 
     Keras's own `weight_decay` is decoupled (AdamW): it is multiplied by the learning rate alone. The update is TensorFlow's fused
-    one: the same numbers as Keras's, in one pass over the memory and with a quarter of the graph to trace.
+    one: the same numbers as Keras's, in one operation a variable, which is less graph to trace.
     """
 
     def __init__(self, *args, l2: float = 0.0, **kwargs):
@@ -102,7 +102,7 @@ def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_
         optimizer=Adam(schedule(settings, steps_per_epoch), l2=settings.weight_decay),
         loss=dict.fromkeys(task.outputs, loss),
         metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
-        jit_compile=False,  # cuDNN's LSTM cannot be compiled, and on a CPU the convolutions are slower compiled
+        jit_compile=False,  # cuDNN's LSTM cannot be compiled by XLA
     )
 
 

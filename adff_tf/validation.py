@@ -55,7 +55,7 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     results = [_fold(experiment, tracks, folds, number, folder, listener) for number in scored]
     listener.say("baselines: the mean, and ridge or logistic regression on the log-mel's band means and deviations")
     trivial = [baselines.scores(task, tracks, folds != number, folds == number) for number in scored]
-    _final_model(experiment, tracks, folds, folder, listener)
+    _final_model(experiment, tracks, folder, listener)
 
     seconds = _seconds(folder, time.perf_counter() - started)
     summary = summarise(task, results, trivial) | {
@@ -231,7 +231,7 @@ def _score_file(file: Path, task: Task) -> dict:
     return metrics.score(task, {PROBABILITIES: numbers}, {PROBABILITIES: table[[f"p_{c}" for c in task.classes]].to_numpy()})
 
 
-def _final_model(experiment: Experiment, tracks: pipeline.Tracks, folds: np.ndarray, folder: Path, listener: Listener) -> None:
+def _final_model(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, listener: Listener) -> None:
     """model.keras: trained on all tracks, or the first fold's."""
     file = folder / "model.keras"
     if file.exists():
