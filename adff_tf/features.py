@@ -6,7 +6,8 @@ no reference to the clip's own maximum, so that loudness survives. Digital silen
 
 The DFT runs in float64 and everything else in float32: equal to `librosa.feature.melspectrogram(n_fft=4096, win_length=2646,
 hop_length=441, n_mels=128, pad_mode="reflect")` within 1e-3 dB where a cell is within 90 dB of its frame's maximum, and within
-0.4 dB below that. A float32 DFT (`dft="float32"`, for devices that have no other) takes half the DFT's time and is off by up to 5e-3 dB
+0.4 dB below that. A float32 DFT (`dft="float32"`, for devices that have no other) takes half the DFT's time and is off by
+up to 5e-3 dB
 within 90 dB of the maximum, and 0.5 dB below.
 """
 
