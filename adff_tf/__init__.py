@@ -9,6 +9,8 @@ __version__ = "0.1.0.dev0"
 
 _PUBLIC = {  # name: the module that holds it
     "AudioError": "audio",
+    "Emotion": "inference",
+    "EmotionModel": "inference",
     "Experiment": "config",
     "InputError": "errors",
     "build_adff": "network",

@@ -27,7 +27,7 @@ import io
 import operator
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 
@@ -43,8 +43,11 @@ if TYPE_CHECKING:
 
 Backend = Literal["tensorflow-io", "libsndfile"]
 
+SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")  # what is looked for in folders
 MOST = 100.0  # a lossy file's peak may pass full scale, but not so far
 MP3_FRAME = 1152  # samples a channel
+BLOCK = 2**18  # samples decoded at once
+LONG_S, LONG_BYTES = 900, 2**28  # what is longer or larger is decoded twice rather than held
 # Containers that hold music. A playlist or a text with a music file's name would have FFmpeg open what it points to.
 FFMPEG_FORMATS = "aac,ac3,aiff,ape,asf,caf,flac,matroska,mov,mp3,mpeg,mpegts,ogg,tta,wav,w64,wv"
 # (libsndfile's format, subtype): the tensorflow-io op that decodes it to the same samples, and its dtype (None: float32).
@@ -77,23 +80,34 @@ def load(source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *
         AudioError: the file is missing or unreadable or holds no audio that can be decoded; no samples, NaN or infinity.
         InputError: an argument of the wrong type, shape or range. (AudioError is an InputError.)
     """
+    return np.concatenate(list(blocks(source, sample_rate_hz, source_rate_hz=source_rate_hz)))
+
+
+def blocks(
+    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None
+) -> Iterator[np.ndarray]:
+    """The waveform of `load` in pieces `(samples,)`, at least one, none of them empty; a recording of hours takes no more memory
+    than one of minutes.
+
+    Arguments and errors as in `load`, the errors when the first piece is asked for; damage further on, when it is reached.
+    """
     wanted = _checked_rate(sample_rate_hz, "sample_rate_hz")
     if isinstance(source, np.ndarray):
         if source_rate_hz is None:
             raise InputError("an array of samples was given without its rate; pass source_rate_hz, for example 44100")
-        rate = _checked_rate(source_rate_hz, "source_rate_hz")
-        return _finished(_from_array(source), rate, wanted, f"the array of shape {source.shape}")
-    if source_rate_hz is not None:
-        raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
+        rate, name = _checked_rate(source_rate_hz, "source_rate_hz"), f"the array of shape {source.shape}"
+        yield from _finished([(rate, _from_array(source))], wanted, name)
+        return
     if not isinstance(source, str | Path | bytes):
         raise InputError(f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array")
+    if source_rate_hz is not None:
+        raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
     name = "<bytes>" if isinstance(source, bytes) else str(source)
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else _opened(name) as file:
-            waveform, rate = _decoded(file, name)
+            yield from _finished(_decoded(file, name), wanted, name)
     except OSError as error:
         raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    return _finished(waveform, rate, wanted, name)
 
 
 def backend() -> Backend:
@@ -170,13 +184,37 @@ def _checked_backend(name: str | None) -> Backend:
     return cast(Backend, name)
 
 
-def _finished(waveform: np.ndarray, rate_hz: int, wanted_hz: int, name: str) -> np.ndarray:
-    """The mono waveform checked and at the wanted rate."""
-    if rate_hz != wanted_hz and waveform.size:
-        waveform = soxr.resample(waveform, rate_hz, wanted_hz, quality="HQ")
-    if not waveform.size:
+def _finished(decoded: Iterable[tuple[int, np.ndarray]], wanted_hz: int, name: str) -> Iterator[np.ndarray]:
+    """Blocks of one rate in Hz and mono samples, checked and at the wanted rate, without the empty ones."""
+    resampler, empty = None, True
+    for rate, block, is_last in _with_last(decoded):
+        _check(block, name)
+        if rate != wanted_hz:
+            resampler = resampler or soxr.ResampleStream(rate, wanted_hz, 1, dtype="float32", quality="HQ")
+            block = resampler.resample_chunk(np.ascontiguousarray(block, np.float32), last=is_last)
+        if block.size:
+            empty = False
+            yield np.ascontiguousarray(block, np.float32)
+    if empty:
         raise AudioError(f"{name}: holds no samples; give a recording that is longer than nothing")
-    peak = max(waveform.max(), -waveform.min())  # two reductions, no copy; resampling keeps a NaN
+
+
+def _with_last(decoded: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray, bool]]:
+    """Each block with whether it is the last one."""
+    before = None
+    for item in decoded:
+        if before:
+            yield *before, False
+        before = item
+    if before:
+        yield *before, True
+
+
+def _check(samples: np.ndarray, name: str) -> None:
+    """Raise AudioError unless all samples are numbers within bounds."""
+    if not samples.size:
+        return
+    peak = max(samples.max(), -samples.min())  # two reductions, no copy
     if not np.isfinite(peak):
         raise AudioError(f"{name}: holds NaN or infinite samples; every sample must be a number")
     if peak > MOST:
@@ -184,7 +222,6 @@ def _finished(waveform: np.ndarray, rate_hz: int, wanted_hz: int, name: str) -> 
             f"{name}: reaches {peak:g}, and full scale is 1; divide float samples by the full scale of the integers "
             "they came from (32768 for 16 bits), or give the integers themselves"
         )
-    return np.ascontiguousarray(waveform, np.float32)
 
 
 # --- arrays ---------------------------------------------------------------------------------------------------------
@@ -233,42 +270,82 @@ def _opened(path: str) -> BinaryIO:
     return open(path, "rb", buffering=0)
 
 
-def _decoded(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
-    """The file's content as a mono waveform `(samples,)`, and its rate in Hz."""
+def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """The file's rate in Hz and mono float32 `(samples,)`, block by block; at least one block.
+
+    Nothing is yielded before the decoder is chosen: a file of which libsndfile gives too little is decoded by both in advance.
+    """
     head = file.read(16)
     if not head:
         raise AudioError(f"{name}: the file is empty (0 bytes)")
-    waveform, rate, complete = _by_libsndfile(file)
-    if not complete:
-        blocks = list(_ffmpeg_blocks(file, name))
-        if sum(len(block) for _, block in blocks) > len(waveform):
-            waveform, rate = np.concatenate([block for _, block in blocks]), blocks[0][0]
+    if _is_short(file):
+        ours = list(_libsndfile_blocks(file))
+        whole = _bears_out(file, _samples(ours))
+        theirs = [] if whole else list(_ffmpeg_blocks(file, name))
+        blocks: Iterable[tuple[int, np.ndarray]] = theirs if _samples(theirs) > _samples(ours) else ours
+    else:
+        count = _samples(_libsndfile_blocks(file))
+        more = not _bears_out(file, count) and _samples(_ffmpeg_blocks(file, name)) > count
+        blocks = _ffmpeg_blocks(file, name) if more else _libsndfile_blocks(file)
+    rate = 0
+    for rate, block in blocks:
+        if not 1000 <= rate <= 768_000:
+            raise AudioError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
+        yield rate, block
     if not rate:
         raise AudioError(f"{name}: is no audio or damaged: neither libsndfile nor FFmpeg decodes it (it begins {head!r})")
-    if not 1000 <= rate <= 768_000:
-        raise AudioError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
-    return waveform, rate
 
 
-def _by_libsndfile(file: BinaryIO) -> tuple[np.ndarray, int, bool]:
-    """Mono waveform, rate in Hz (0: refused), and whether that is surely the whole file.
+def _samples(blocks: Iterable[tuple[int, np.ndarray]]) -> int:
+    return sum(len(block) for _, block in blocks)
 
-    One read for the whole file: between two reads soundfile seeks, and after a seek a variable-bitrate mp3 is not
-    sample-exact.
-    """
+
+class _Stream(sf.SoundFile):
+    """A file read from its start to its end: soundfile seeks between two reads of a file that can seek, and after a seek a
+    variable-bitrate mp3 is not sample-exact."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _libsndfile_blocks(file: BinaryIO) -> Iterator[tuple[int, np.ndarray]]:
+    """The rate in Hz and mono float32 `(samples,)`, block by block; nothing where libsndfile does not know the file."""
     file.seek(0)
     try:
-        with sf.SoundFile(_handle(file), closefd=False) as sound:
-            promised = sound.frames
-            waveform, rate = _mono(sound.read(dtype="float32", always_2d=True)), sound.samplerate
-            is_mp3 = sound.format == "MP3"
-    except (sf.SoundFileError, MemoryError):  # a header may promise any length. FFmpeg is asked next
-        return np.zeros(0, np.float32), 0, False
+        with _Stream(_handle(file), closefd=False) as sound:
+            while True:
+                block = sound.read(BLOCK, dtype="float32", always_2d=True)
+                yield sound.samplerate, _mono(block)
+                if not len(block):  # the last one says that a file of no samples was read
+                    return
+    except sf.SoundFileError:  # FFmpeg is asked next
+        return
+
+
+def _promised(file: BinaryIO) -> tuple[int, int, bool]:
+    """Samples and rate in Hz that libsndfile promises (0: it does not know the file), and whether it is an mp3."""
+    file.seek(0)
+    try:
+        with _Stream(_handle(file), closefd=False) as sound:
+            return sound.frames, sound.samplerate, sound.format == "MP3"
+    except sf.SoundFileError:
+        return 0, 0, False
+
+
+def _is_short(file: BinaryIO) -> bool:
+    """Whether the whole recording may be held in memory, decoded: as far as its header and its size tell."""
+    promised, rate, _ = _promised(file)
+    return promised <= LONG_S * rate and file.seek(0, os.SEEK_END) <= LONG_BYTES
+
+
+def _bears_out(file: BinaryIO, samples: int) -> bool:
+    """Whether so many decoded samples are surely the whole file."""
+    promised, _, is_mp3 = _promised(file)
     if is_mp3 and not _states_its_length(file):
         # An estimate from the first frames' bitrate: reading must have ended before it, and near it.
-        missing = promised - len(waveform)
-        return waveform, rate, 0 < missing <= max(2 * MP3_FRAME, promised // 100)
-    return waveform, rate, 0 < promised == len(waveform)
+        missing = promised - samples
+        return 0 < missing <= max(2 * MP3_FRAME, promised // 100)
+    return 0 < promised == samples
 
 
 def _handle(file: BinaryIO) -> Any:
@@ -369,7 +446,7 @@ def _by_ops(track: "tf.data.Dataset", wanted_hz: int) -> "tf.data.Dataset":
         return path, *tf.numpy_function(_graph_decoder, [path], (tf.int64, tf.int64))
 
     def finish(waveform: np.ndarray, rate: np.int64, path: bytes) -> np.ndarray:
-        return _finished(waveform, int(rate), wanted_hz, os.fsdecode(path))
+        return np.concatenate(list(_finished([(int(rate), waveform)], wanted_hz, os.fsdecode(path))))
 
     def decode(path: "tf.Tensor", decoder: "tf.Tensor", rate: "tf.Tensor") -> tuple["tf.Tensor", str]:
         content = tf.io.read_file(path)

@@ -16,6 +16,7 @@ POOLS = 5  # each level halves time and mel
 FEWEST_FRAMES = 2**POOLS  # frames a segment must keep so that five pools leave at least one
 
 TaskName = Literal["both", "valence", "arousal", "valence2", "arousal2", "quadrant"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 DataKind = Literal["auto", "synthetic", "pmemo", "deam", "emomusic", "quadrants", "csv"]
 
 
@@ -145,8 +146,8 @@ class Training(Settings):
     weight_decay: float = Field(1e-5, ge=0)
     """L2 added to the gradient, as PyTorch's Adam does. Keras's own weight_decay is decoupled and, times a rate of 1e-5,
     does nothing."""
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Keras dtype policy. mixed_bfloat16 is fast on recent CPUs and GPUs."""
+    precision: Precision = "float32"
+    """Keras dtype policy. mixed_bfloat16 is fast on GPUs and on CPUs that have units for it, and slow on others."""
     early_stopping: int = Field(0, ge=0)
     """Stop after so many epochs without a better inner validation loss, and keep the best; 0: off, the last epoch
     counts."""

@@ -42,12 +42,15 @@ SILENT = Silent()
 
 
 class Terminal:
-    """Lines on standard output; bars on it too while it is a terminal, and only a line each where it is not."""
+    """Lines on standard output; bars on it too while it is a terminal, and only a line each where it is not.
 
-    def __init__(self) -> None:
+    With `stderr` all of it goes to standard error, which leaves standard output to a program's results.
+    """
+
+    def __init__(self, stderr: bool = False) -> None:
         from rich.console import Console
 
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False, soft_wrap=True, stderr=stderr)
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -68,7 +71,7 @@ class Terminal:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with Progress(*columns, console=self.console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
             bar = progress.add_task(label, total=total, note="")
 
             def advance(steps: int = 1, note: str = "") -> None:
@@ -108,20 +111,25 @@ def import_tensorflow() -> None:
         tf.config.list_logical_devices()
 
 
-def run(command: Callable[[], None]) -> None:
-    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130."""
+def run(command: Callable[[], None], stopped: str = "stopped. The same command goes on from here.") -> None:
+    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130, after `stopped`."""
     quiet_tensorflow()
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
+    sys.stderr.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
     try:
         command()
     except InputError as error:
         sys.exit(_fail(str(error), 2))
+    except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         if not is_full(error):
             raise
         sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
     except KeyboardInterrupt:
-        sys.exit(_fail("stopped. The same command goes on from here.", 130))
+        sys.exit(_fail(stopped, 130))
 
 
 def _fail(text: str, status: int) -> int:

@@ -23,7 +23,7 @@ __all__ = ["SILENCE_DB", "cut_and_stack", "log_mel", "track_log_mel"]
 
 SILENCE_DB = -100.0
 POWER_FLOOR = 1e-10
-BLOCK = 1000  # frames computed at once by `track_log_mel`: bounds memory, and one shape means one trace
+BLOCK = 160  # frames computed at once by `track_log_mel`: bounds memory, and one shape means one trace
 
 
 def log_mel(waveform: tf.Tensor, frontend: Frontend = Frontend(), dft: str = "float64") -> tf.Tensor:  # noqa: B008 - frozen

@@ -69,13 +69,22 @@ def prediction_head(e, task: str, settings: config.Network) -> dict:
     return {PROBABILITIES: keras.layers.Softmax(dtype="float32", name=PROBABILITIES)(logits)}
 
 
-def build_adff(experiment: config.Experiment) -> keras.Model:
-    """The network of an experiment, untrained, under Keras's current dtype policy.
+def build_adff(experiment: config.Experiment, precision: str | None = None) -> keras.Model:
+    """The network of an experiment, untrained, in a precision (a Keras dtype policy): by default Keras's current one.
 
     Input `log_mel` `(batch, frames, mels)` float32, dB. Outputs: a dict by name, see `prediction_head`. The log-mel is
     standardised per mel band inside the model, with the values assigned to the layer `standardise` (0 and 1 at first). Raises
     InputError where five pools do not fit.
     """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or before)
+    try:
+        return _build(experiment)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(experiment: config.Experiment) -> keras.Model:
     settings, segments = experiment.network, experiment.segments
     config.check_segment(experiment.frames, segments.seg_num)
 

@@ -130,7 +130,8 @@ def _blake2b():
 class Tracks:
     """An index whose recordings have log-mels.
 
-    table: the index, one row a track (see `datasets.index`). log_mels: a memory map a row, `(frames, mels)` dB.
+    table: the index, one row a track (see `datasets.index`), and `features`, the name of its file in the store, which is the same
+    for the same content and front end. log_mels: a memory map a row, `(frames, mels)` dB.
     mean, deviation: of every band over each track's frames, `(tracks, mels)` dB.
     """
 
@@ -172,6 +173,7 @@ def prepare(
     if is_bad.all():
         raise InputError(f"{found}\nNone is left to go on with.")
     table = tracks[~is_bad].reset_index(drop=True)
+    table["features"] = [files[path].name for path in table["path"]]
     log_mels = [np.load(files[path], mmap_mode="r") for path in table["path"]]
     mean, deviation = _track_statistics(log_mels)
     return Tracks(table, log_mels, mean, deviation), bad

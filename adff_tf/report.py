@@ -1,16 +1,17 @@
-"""What a run shows: `report.md` and its plots, made from the files of the run folder alone, so that it can be made again.
+"""What a run or an evaluation shows: `report.md` and its plots, made from its folder's files alone, so that it can be made again.
 
 Plots: learning curves; predicted against true and the valence-arousal plane for numbers; a confusion matrix for classes.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import baselines
+from . import baselines, datasets
 from .config import Experiment
 from .files import replaced
 from .tasks import TASKS, Task
@@ -20,29 +21,46 @@ BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#a0aec0"
 
 
 def write(folder: Path, experiment: Experiment) -> Path:
-    """Write `report.md` and `plots/*.png` of a finished run; returns the report's path."""
+    """Write `report.md`, `plots/*.png` and `model_card.md` of a finished run; returns the report's path."""
     task = TASKS[experiment.task]
     metrics = json.loads((folder / "metrics.json").read_text())
-    predictions = _predictions(folder, len(metrics["folds"]))
     figures = {"learning_curves": (_learning_curves(folder), "Training loss by epoch, a line a fit.")}
-    if task.is_regression:
-        figures["predicted_vs_true"] = (
-            _predicted_against_true(task, predictions),
-            "Predicted against true, a point a song; on the line they are equal.",
-        )
-    if task.targets == ("valence", "arousal") and task.is_regression:
-        figures["plane"] = (
-            _plane(predictions),
-            "The valence-arousal plane: each song's label and where the network puts it.",
-        )
+    figures |= _figures(task, _predictions(folder, len(metrics["folds"])))
+    with replaced(folder / "model_card.md") as file:
+        file.write_text(_model_card(folder, experiment, task, metrics))
+    return _finish(folder, figures, lambda captions: _markdown(folder, experiment, task, metrics, captions))
+
+
+def write_evaluation(folder: Path, experiment: Experiment) -> Path:
+    """Write `report.md` and `plots/*.png` of a model scored on a data set; returns the report's path."""
+    task = TASKS[experiment.task]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    figures = _figures(task, pd.read_csv(folder / "predictions.csv"))
+    if metrics["dynamic"]:
+        caption = "Predicted against annotated over time, by song: the correlation and the RMSE of each."
+        figures["dynamic"] = (_dynamic(task, pd.read_csv(folder / "dynamic.csv")), caption)
+    return _finish(folder, figures, lambda captions: _evaluation_markdown(folder, experiment, task, metrics, captions))
+
+
+def _figures(task: Task, predictions: pd.DataFrame) -> dict[str, tuple[Figure, str]]:
+    """The plots of a table of predictions, by name, with their captions."""
     if not task.is_regression:
-        figures["confusion"] = (_confusion(task, predictions), "Songs by their true class and the class predicted.")
+        return {"confusion": (_confusion(task, predictions), "Songs by their true class and the class predicted.")}
+    caption = "Predicted against true, a point a song; on the line they are equal."
+    figures = {"predicted_vs_true": (_predicted_against_true(task, predictions), caption)}
+    if task.targets == ("valence", "arousal"):
+        caption = "The valence-arousal plane: each song's label and where the network puts it."
+        figures["plane"] = (_plane(predictions), caption)
+    return figures
+
+
+def _finish(folder: Path, figures: dict[str, tuple[Figure, str]], text: Callable[[dict[str, str]], str]) -> Path:
+    """Write the figures, and report.md with the text made from their captions."""
     for name, (figure, _) in figures.items():
         with replaced(folder / "plots" / f"{name}.png") as file:
             figure.savefig(file, dpi=130)
-    text = _markdown(folder, experiment, task, metrics, {name: caption for name, (_, caption) in figures.items()})
     with replaced(folder / "report.md") as file:
-        file.write_text(text)
+        file.write_text(text({name: caption for name, (_, caption) in figures.items()}))
     return folder / "report.md"
 
 
@@ -67,7 +85,6 @@ def _predictions(folder: Path, folds: int) -> pd.DataFrame:
 
 
 def _markdown(folder: Path, experiment: Experiment, task: Task, metrics: dict, captions: dict[str, str]) -> str:
-    environment = json.loads((folder / "environment.json").read_text())
     lines = [
         f"# {folder.resolve().name}", "",
         f"ADFF on {metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, task `{task.name}`.", "",
@@ -76,20 +93,91 @@ def _markdown(folder: Path, experiment: Experiment, task: Task, metrics: dict, c
         f"{baselines.linear_name(task).capitalize()} regression sees the mean and deviation of every mel band over the track.",
         "", *_verdict(task, metrics), "", "## Each fold", "", *_fold_table(metrics), "",
     ]  # fmt: skip
-    for name, caption in captions.items():
-        lines += [f"![{caption}](plots/{name}.png)", "", caption, ""]
-    if metrics["notes"] or metrics["left_out"]:
-        lines += ["## About the data", "", *(f"- {note}" for note in metrics["notes"])]
-        lines += [f"- left out, cannot be used: {reason}" for reason in metrics["left_out"].values()]
-        lines += [""]
+    return "\n".join([*lines, *_pictures(captions), *_about_data(metrics), *_made_with(folder, metrics)])
+
+
+def _evaluation_markdown(folder: Path, experiment: Experiment, task: Task, metrics: dict, captions: dict[str, str]) -> str:
+    trained = metrics["trained_on"]
+    lines = [
+        f"# {folder.resolve().name}", "",
+        f"`{metrics['model']}` scored on {metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, "
+        f"task `{task.name}`. {_what_is_scored(experiment)}", "",
+        f"**{trained} of these tracks were trained on: the scores do not show how the model does on new music.**"
+        if trained else "None of these tracks was trained on.", "",
+        "## Scores", "", *_score_table(task, metrics), "",
+    ]  # fmt: skip
+    if metrics["dynamic"]:
+        lines += [
+            "## Over time", "",
+            f"Predicted curve against annotations over time, {metrics['dynamic']['songs']} songs: mean ± sample deviation over "
+            "songs. The value at a time is the curve's between the middles of the windows about it; before the first and after the "
+            "last middle it is theirs.", "", *_dynamic_table(metrics["dynamic"]), "",
+        ]  # fmt: skip
+    return "\n".join([*lines, *_pictures(captions), *_about_data(metrics), *_made_with(folder, metrics)])
+
+
+def _model_card(folder: Path, experiment: Experiment, task: Task, metrics: dict) -> str:
+    """What someone should know who is given `model.keras` alone."""
+    network, segments, name = experiment.network, experiment.segments, folder.resolve().name
+    outputs = " and ".join(task.targets) + " in [-1, 1]" if task.is_regression else "the classes " + ", ".join(task.classes)
+    is_final = experiment.validation.final_model
+    whose = (
+        "a model of the same settings, trained on all tracks after the scores were taken" if is_final else "fold 1's model itself"
+    )
+    built_in = [
+        "It was trained on music made in code, whose labels follow a formula: it shows that the program works, and says nothing "
+        "about what people feel.", "",
+    ]  # fmt: skip
+    lines = [
+        f"# Model card: {name}", "",
+        f"ADFF (Huang et al., Interspeech 2022) by adff-tf: {segments.seg_len:g} s of music to {outputs}. "
+        f"Width {network.width:g} of the paper's, seg_num {segments.seg_num}{'' if network.se else ', without SE'}"
+        f"{'' if network.tflm else ', without TFLM'}.", "",
+        "## Made from", "",
+        f"{metrics['tracks']} tracks of {metrics['groups']} groups: {datasets.terms(metrics['source'])} "
+        "A model is made from its data: see to it that your use of it agrees with their terms.", "",
+        *(built_in if metrics["source"].startswith("synthetic") else []),
+        "## Scores", "", *_score_table(task, metrics), "", *_verdict(task, metrics), "",
+        f"{_how_scored(experiment)} `model.keras` is {whose}.", "",
+        "## Use it for", "",
+        "music like that of the data set, by listeners like its annotators, heard as the mean of many: sorting, searching, curves "
+        "over time. The numbers are what an average annotator would have said, on the data set's scale mapped to [-1, 1].", "",
+        "## Do not use it for", "",
+        "- what one person feels, or anything decided about a person;",
+        "- speech, noise, or music of kinds that the data set has not: it answers all the same, and nothing warns of it;",
+        "- small differences: two songs nearer to each other than the RMSE above are not told apart.", "",
+        *_made_with(folder, metrics),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _pictures(captions: dict[str, str]) -> list[str]:
+    return [line for name, caption in captions.items() for line in (f"![{caption}](plots/{name}.png)", "", caption, "")]
+
+
+def _about_data(metrics: dict) -> list[str]:
+    notes = [f"- {note}" for note in metrics["notes"]]
+    notes += [f"- left out, cannot be used: {reason}" for reason in metrics["left_out"].values()]
+    return ["## About the data", "", *notes, ""] if notes else []
+
+
+def _made_with(folder: Path, metrics: dict) -> list[str]:
+    environment = json.loads((folder / "environment.json").read_text())
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
     machine = f"{environment['cores']} cores, {', '.join(environment['gpus']) or 'no GPU'}, {environment['system']}"
-    lines += [
+    return [
         "## Made with", "",
         f"adff-tf {environment['adff_tf']}, Python {environment['python']}, {packages}; {machine}; "
         f"{metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.", "",
     ]  # fmt: skip
-    return "\n".join(lines)
+
+
+def _dynamic_table(dynamic: dict) -> list[str]:
+    lines = ["| | RMSE | correlation |", "|---|---|---|"]
+    for target, scores in dynamic["mean"].items():
+        cells = [_with_deviation(scores[name], dynamic["std"][target][name]) for name in ("rmse", "correlation")]
+        lines.append(f"| {target} | {' | '.join(cells)} |")
+    return lines
 
 
 def _how_scored(experiment: Experiment) -> str:
@@ -99,21 +187,22 @@ def _how_scored(experiment: Experiment) -> str:
         if validation.hold_out
         else f"{validation.folds}-fold cross-validation, each fold scored once; mean ± sample deviation over folds"
     )
-    length = f"{segments.seg_len:g} s"
-    cut = (
-        f"One random segment of {length} a song"
-        if segments.sampling == "simple"
-        else f"The mean over all a song's segments of {length}"
-    )
     epoch = (
         f"the epoch chosen on {experiment.training.inner_fraction:.0%} of the training songs"
         if experiment.training.early_stopping
         else "the last epoch counts"
     )
     return (
-        f"{split}. Songs (or artists, where known) never stand on both sides. {cut} is scored. seg_num {segments.seg_num}, width "
-        f"{experiment.network.width:g}; {experiment.training.epochs} epochs, {epoch}."
+        f"{split}. Songs (or artists, where known) never stand on both sides. {_what_is_scored(experiment)} "
+        f"seg_num {segments.seg_num}, width {experiment.network.width:g}; {experiment.training.epochs} epochs, {epoch}."
     )
+
+
+def _what_is_scored(experiment: Experiment) -> str:
+    segments = experiment.segments
+    if segments.sampling == "simple":
+        return f"One random segment of {segments.seg_len:g} s a song is scored."
+    return f"The mean over all a song's segments of {segments.seg_len:g} s is scored."
 
 
 def _score_table(task: Task, metrics: dict) -> list[str]:
@@ -194,6 +283,15 @@ def _predicted_against_true(task: Task, predictions: pd.DataFrame) -> Figure:
         high = max(1.0, predictions[f"{target}_prediction"].max())
         axis.set(xlabel=f"true {target}", ylabel=f"predicted {target}", xlim=(-1.05, 1.05), ylim=(low - 0.05, high + 0.05))
         axis.set_title(f"{target}, {len(predictions)} songs")
+    return figure
+
+
+def _dynamic(task: Task, songs: pd.DataFrame) -> Figure:
+    figure, axes = _axes(len(task.targets))
+    for axis, target in zip(axes, task.targets, strict=True):
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        axis.scatter(songs[f"{target}_correlation"], songs[f"{target}_rmse"], s=16, alpha=0.6, color=BLUE, linewidths=0)
+        axis.set(xlabel="correlation", ylabel="RMSE", xlim=(-1.05, 1.05), ylim=(0, None), title=f"{target}, {len(songs)} songs")
     return figure
 
 

@@ -6,9 +6,12 @@ task has the single output `probabilities`, in the order of `classes`.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROBABILITIES = "probabilities"
 
@@ -30,7 +33,7 @@ class Task:
         """Names of the network's outputs."""
         return self.targets if self.is_regression else (PROBABILITIES,)
 
-    def labels(self, tracks: pd.DataFrame) -> dict[str, np.ndarray]:
+    def labels(self, tracks: "pd.DataFrame") -> dict[str, np.ndarray]:
         """Targets of each row of an index: float32 `(tracks,)` an output, or int64 class numbers `(tracks,)`."""
         if self.is_regression:
             return {name: tracks[name].to_numpy("float32") for name in self.targets}

@@ -70,16 +70,6 @@ def distribution() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
 
 
-def build(experiment: Experiment, precision: str | None = None) -> keras.Model:
-    """The experiment's network, untrained, in its precision (a Keras dtype policy) or the one given."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision or experiment.training.precision)
-    try:
-        return build_adff(experiment)
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def schedule(settings: Training, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate over the steps of a fit."""
     if settings.schedule == "steps":
@@ -127,7 +117,7 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
     with distribution().scope():
-        model = build(experiment)
+        model = build_adff(experiment, settings.precision)
         mean, deviation = learn.standardisation()
         model.get_layer("standardise").set_weights([mean, deviation])
         compile_model(model, task, settings, steps)
@@ -147,7 +137,7 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
             )  # fmt: skip
     if settings.early_stopping:
         model.load_weights(folder / BEST)
-    finished = build(experiment, "float32")
+    finished = build_adff(experiment, "float32")
     finished.set_weights(model.get_weights())
     return Fit(finished, progress.history)
 

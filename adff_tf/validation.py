@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from . import baselines, datasets, environment, metrics, pipeline, report, training
+from . import baselines, datasets, environment, metrics, pipeline, report, servable, training
 from .config import Experiment
 from .console import SILENT, Listener
 from .datasets import synthetic
@@ -182,13 +183,9 @@ def _fold(
         owner, predictions = training.predict(result.model, experiment, test)
         with replaced(place / "model.keras") as file:
             result.model.save(file)
-        _write_predictions(place / "segments.csv", task, test.table.iloc[owner], predictions)
-        _write_predictions(place / "predictions.csv", task, test.table, by_song(owner, predictions))
+        write_scores(place, task, test.table, owner, predictions)
         training.discard_state(place)
-    scores = {
-        "song": _score_file(place / "predictions.csv", task),
-        "segment": _score_file(place / "segments.csv", task),
-    }
+    scores = read_scores(place, task)
     listener.say(f"{label}: {report.scores_in_words(scores['song'])}")
     return scores
 
@@ -197,6 +194,21 @@ def _seeded(experiment: Experiment, number: int) -> Experiment:
     """The experiment with a fit's own seed, so that folds do not share their random numbers."""
     seed = experiment.training.seed + 1000 * number
     return experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": seed})})
+
+
+def write_scores(folder: Path, task: Task, table: pd.DataFrame, owner: np.ndarray, predictions: dict[str, np.ndarray]) -> dict:
+    """Write segments.csv and predictions.csv of some tracks, the latter last; their scores as `read_scores` gives them.
+
+    table: the tracks. owner, predictions: as from `training.predict`.
+    """
+    _write_predictions(folder / "segments.csv", task, table.iloc[owner], predictions)
+    _write_predictions(folder / "predictions.csv", task, table, by_song(owner, predictions))
+    return read_scores(folder, task)
+
+
+def read_scores(folder: Path, task: Task) -> dict:
+    """{"song", "segment"}: the scores of the predictions in a folder, as `metrics.score`."""
+    return {"song": _score_file(folder / "predictions.csv", task), "segment": _score_file(folder / "segments.csv", task)}
 
 
 def by_song(owner: np.ndarray, predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -232,32 +244,35 @@ def _score_file(file: Path, task: Task) -> dict:
 
 
 def _final_model(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, listener: Listener) -> None:
-    """model.keras: trained on all tracks, or the first fold's."""
+    """model.keras, trained on all tracks, or the first fold's; and the same as a servable."""
     file = folder / "model.keras"
-    if file.exists():
-        return
-    if not experiment.validation.final_model:
+    if not file.exists() and experiment.validation.final_model:
+        result = training.fit(_seeded(experiment, 0), tracks, folder / "final", "final model on all tracks", listener)
+        with replaced(file) as temporary:
+            result.model.save(temporary)
+        training.discard_state(folder / "final")
+    elif not file.exists():
         with replaced(file) as temporary:
             temporary.write_bytes((folder / "fold1" / "model.keras").read_bytes())
-        return
-    result = training.fit(_seeded(experiment, 0), tracks, folder / "final", "final model on all tracks", listener)
-    with replaced(file) as temporary:
-        result.model.save(temporary)
-    training.discard_state(folder / "final")
+    if not (folder / servable.FOLDER).exists():
+        servable.save(keras.models.load_model(file, compile=False), experiment, file)
 
 
 # === Summary ===
 
 
 def summarise(task: Task, folds: list[dict], trivial: list[dict]) -> dict:
-    """The scores part of `metrics.json`: every fold, their mean and their sample deviation (null for one fold)."""
-    names = trivial[0].keys()
+    """The scores part of `metrics.json`: every fold, their mean and their sample deviation (null for one fold).
+
+    trivial: the baselines' scores, a dict a fold, or none at all.
+    """
+    names = trivial[0].keys() if trivial else ()
     songs = [fold["song"] for fold in folds]
     segments = [fold["segment"] for fold in folds]
     return {
-        "task": task.name, "folds": _plain(songs), "mean": _plain(_over(songs, np.mean)), "std": _plain(_over(songs, _deviation)),
-        "segment_mean": _plain(_over(segments, np.mean)), "segment_std": _plain(_over(segments, _deviation)),
-        "baselines": {name: _plain(_over([fold[name] for fold in trivial], np.mean)) for name in names},
+        "task": task.name, "folds": plain(songs), "mean": plain(_over(songs, np.mean)), "std": plain(_over(songs, _deviation)),
+        "segment_mean": plain(_over(segments, np.mean)), "segment_std": plain(_over(segments, _deviation)),
+        "baselines": {name: plain(_over([fold[name] for fold in trivial], np.mean)) for name in names},
     }  # fmt: skip
 
 
@@ -270,12 +285,12 @@ def _deviation(values: list[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def _plain(value):
+def plain(value):
     """JSON has no NaN: null stands for a score that is not defined."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if np.isnan(value) else float(value)
 
 

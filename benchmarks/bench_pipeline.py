@@ -30,6 +30,7 @@ def main() -> None:
 
     from adff_tf import pipeline, training
     from adff_tf.config import Experiment, Network, Segments, Training
+    from adff_tf.network import build_adff
     from adff_tf.tasks import TASKS
 
     experiment = Experiment(
@@ -49,7 +50,7 @@ def main() -> None:
         reading = (time.perf_counter() - start) / args.batches
         print(f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})")
         if args.steps:
-            model = training.build(experiment)
+            model = build_adff(experiment, experiment.training.precision)
             training.compile_model(model, task, experiment.training, 100)
             x, y = next(batches)
             model.train_on_batch(x, y)

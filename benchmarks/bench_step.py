@@ -54,11 +54,12 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
 
     from adff_tf import training
     from adff_tf.config import Experiment, Segments, Training
+    from adff_tf.network import build_adff
     from adff_tf.tasks import TASKS
 
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     experiment = Experiment(task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy))
-    model = training.build(experiment)
+    model = build_adff(experiment, experiment.training.precision)
     training.compile_model(model, TASKS["arousal"], experiment.training, 100)
     x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.random.normal((batch, 1))}
 

@@ -17,10 +17,11 @@ FLOORS = [
     {"console", "tasks", "presets", "audio", "layers"},
     {"features", "datasets", "network", "metrics", "environment"},
     {"pipeline"},
-    {"training", "baselines"},
+    {"training", "baselines", "servable"},
     {"report"},
-    {"validation"},
-    {"train"},
+    {"validation", "inference"},
+    {"evaluation", "plots"},
+    {"train", "predict", "evaluate"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PURE_KERAS = ("layers", "network")
@@ -65,7 +66,15 @@ def test_the_network_is_pure_keras(room):
     assert not any(name.startswith("tensorflow") for name in names)
 
 
-@pytest.mark.parametrize("statement", ["import adff_tf", "import adff_tf.train, adff_tf.presets", "import adff_tf.datasets"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import adff_tf",
+        "import adff_tf.train, adff_tf.presets",
+        "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
+        "import adff_tf.datasets",
+    ],
+)
 def test_loads_no_tensorflow(statement):
     code = f"{statement}; import sys; print({{'tensorflow', 'keras', 'librosa'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import av
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 from adff_tf import audio
 from adff_tf.audio import AudioError
@@ -316,7 +318,7 @@ def test_a_header_may_promise_more_than_memory_holds(made, tmp_path):
     np.testing.assert_array_equal(audio.load(path), audio.load(made["16.flac"]))
 
 
-def test_memory_is_the_stereo_and_the_mono_samples(tmp_path):
+def test_memory_is_twice_the_mono_samples(tmp_path):
     samples = RATE * 30
     path = write(tmp_path / "long.wav", np.zeros((samples, 2), np.int16))
     tracemalloc.start()
@@ -324,6 +326,40 @@ def test_memory_is_the_stereo_and_the_mono_samples(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3.2 * 4 * samples
+
+
+def test_pieces_of_an_hour_take_the_memory_of_two_minutes(tmp_path):
+    path = tmp_path / "hour.flac"
+    with sf.SoundFile(path, "w", 8000, 1, subtype="PCM_16") as sound:
+        for _ in range(60):
+            sound.write(np.zeros(60 * 8000, np.int16))
+    tracemalloc.start()
+    samples = sum(len(block) for block in audio.blocks(path, 44100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert samples == 3600 * 44100 and peak < 2 * 60 * 44100 * 4
+
+
+def test_a_long_recording_is_the_same_in_pieces(made, monkeypatch):
+    """Every file, decoded twice as one too long to be held is, at two rates."""
+    for name, path in made.items():
+        for rate in (44100, 16000):
+            whole = audio.load(path, rate)
+            with monkeypatch.context() as patch:
+                patch.setattr(audio, "LONG_S", 0.5)
+                patch.setattr(audio, "BLOCK", 10_007)
+                pieces = list(audio.blocks(path, rate))
+            assert len(pieces) > 1 and all(piece.size for piece in pieces), name
+            np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, err_msg=name)
+
+
+def test_resampling_in_pieces_is_soxrs_in_one(monkeypatch):
+    monkeypatch.setattr(audio, "BLOCK", 10_007)
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype("float32")
+    content = io.BytesIO()
+    sf.write(content, samples, RATE, format="WAV", subtype="FLOAT")
+    pieces = np.concatenate(list(audio.blocks(content.getvalue(), 22050)))
+    np.testing.assert_allclose(pieces, soxr.resample(samples, RATE, 22050, quality="HQ"), atol=1e-6)
 
 
 # --- tf.data --------------------------------------------------------------------------------------------------------

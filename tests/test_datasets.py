@@ -350,7 +350,7 @@ def test_unreadable_folder(tmp_path, monkeypatch, denied):
 def test_no_audio_at_all_says_where_it_was_sought(tmp_path, name, audio):
     root = CASES[name].make(tmp_path)
     for path in list(root.rglob("*")):
-        if path.suffix.lower() in index.AUDIO_SUFFIXES:
+        if path.suffix.lower() in index.SUFFIXES:
             path.unlink()
     message = error(root)
     assert f"None of the {CASES[name].labelled} labelled tracks" in message and str(root) in message and audio in message

@@ -1,8 +1,8 @@
 """Data sets of music with valence and arousal: one file each, one table (`index.Index`) for all.
 
-Each file has `NAME`, `LAYOUT` (what its folder looks like), `matches(root)`, `labels(root)` (every labelled track, audio or
-not) and `index(root)` (those to train on). `load` recognises the layout. A new data set is a new file and a line in
-`_MODULES`; the contract suite in tests/test_datasets.py then wants a fixture for it.
+Each file has `NAME`, `LAYOUT` (what its folder looks like), `TERMS` (licence and citation, for the model card), `matches(root)`,
+`labels(root)` (every labelled track, audio or not) and `index(root)` (those to train on). `load` recognises the layout. A new data
+set is a new file and a line in `_MODULES`; the contract suite in tests/test_datasets.py then wants a fixture for it.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from ..errors import InputError, listed
 from . import deam, emomusic, manifest, pmemo, quadrants, synthetic
 from .index import Index
 
-__all__ = ["KINDS", "Index", "load"]
+__all__ = ["KINDS", "Index", "load", "terms"]
 
 _MODULES = {module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, manifest)}
 KINDS = tuple(_MODULES)
@@ -39,6 +39,11 @@ def load(root: str | Path, kind: str = "auto", label_range: tuple[float, float] 
         raise InputError(
             f"{error.filename or root} cannot be read: {error.strerror}. Give a folder that this user may read."
         ) from None
+
+
+def terms(source: str) -> str:
+    """Licence and citation of the data set that an index's `source` names."""
+    return _MODULES[source.split(" ")[0]].TERMS
 
 
 def _check_readable(root: Path) -> None:

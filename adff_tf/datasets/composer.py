@@ -147,7 +147,7 @@ def compose(factors: Factors, seconds: float, rng: np.random.Generator) -> tuple
 
 
 def _parts(style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Which part plays on which onset, as masks; no onset is left to nobody."""
+    """Which part plays on which onset, as masks; no onset is left to the drums alone."""
     count = len(on_beat)
     chords = {
         "bars": new_bar,
@@ -157,7 +157,7 @@ def _parts(style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np
     }[style.comping]
     melody = rng.random(count) < style.melody_share
     hat = style.drums & (rng.random(count) < rng.uniform(0.3, 1.0))
-    melody |= ~(chords | hat | melody)
+    melody |= ~(chords | melody)
     bass = style.bass & (new_bar | on_beat & (rng.random(count) < 0.85))
     return {"chords": chords, "melody": melody, "hat": hat, "bass": bass, "beat": on_beat}
 

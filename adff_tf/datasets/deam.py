@@ -15,6 +15,10 @@ import pandas as pd
 from . import index as shared
 
 NAME = "deam"
+TERMS = (
+    "[DEAM](https://cvml.unige.ch/databases/DEAM/), music under Creative Commons licences of its artists. Cite Aljanaki, Yang and "
+    "Soleymani, PLoS ONE 12(3), 2017."
+)
 LAYOUT = (
     "DEAM_Annotations/annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_*.csv (both) "
     "and DEAM_audio/MEMD_audio/<song_id>.mp3"

@@ -14,6 +14,10 @@ import pandas as pd
 from . import index as shared
 
 NAME = "emomusic"
+TERMS = (
+    "[emoMusic](https://cvml.unige.ch/databases/emoMusic/), music from the Free Music Archive. Cite Soleymani, Caro, Schmidt, Sha "
+    "and Yang, CrowdMM 2013."
+)
 LAYOUT = "static_annotations.csv, songs_info.csv and clips_45seconds/<song_id>.mp3"
 LOW, HIGH = 1.0, 9.0
 

@@ -21,12 +21,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ..audio import SUFFIXES
 from ..errors import InputError, listed
 
 COLUMNS = ("track_id", "path", "valence", "arousal", "group")
 LABEL_COLUMNS = ("track_id", "valence", "arousal", "group")
 TARGETS = ("valence", "arousal")
-AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def with_audio(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The index table of the labelled tracks whose audio is there, and the notes on what was left out.
 
-    root, folders: where the audio may lie, as `root/<folder>/<track_id>.<any of AUDIO_SUFFIXES>`.
+    root, folders: where the audio may lie, as `root/<folder>/<track_id>.<any of audio.SUFFIXES>`.
     labels: table of `LABEL_COLUMNS`.
     unlabelled: ids whose audio is known to have no label, not to be reported again.
     Raises InputError where no labelled track has audio, or one has two files.
@@ -216,7 +216,7 @@ def with_audio(
         raise InputError(
             f"None of the {len(labels)} labelled tracks (such as {labels['track_id'].iloc[0]}) has its audio in:\n{places}\n"
             f"{len(audio)} other audio files are there. Put the recordings there, named by their ids, "
-            f"as {', '.join(AUDIO_SUFFIXES)}."
+            f"as {', '.join(SUFFIXES)}."
         )
     where = " or ".join("the folder itself" if folder == "." else f"{folder}/" for folder in folders)
     notes = []
@@ -236,7 +236,7 @@ def find_audio(*folders: Path) -> dict[str, Path]:
     found: dict[str, list[Path]] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file():
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
                 found.setdefault(path.stem, []).append(path)
     twice = [", ".join(map(str, paths)) for paths in found.values() if len(paths) > 1]
     if twice:

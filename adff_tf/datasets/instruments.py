@@ -12,7 +12,7 @@ import numpy as np
 import scipy.fft
 
 TABLE = 8192  # samples of a period: read without interpolation, its error is 70 dB down
-NOTE_S = 2.5  # the longest note
+NOTE_S = 2.0  # the longest note
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,11 +114,12 @@ class Instrument:
     def _modulated(self, frequency: float) -> np.ndarray:
         turns = self._count * (frequency / self.sample_rate_hz)
         # A period is taken off before the cast: float32 keeps too few digits of the phase of a long note.
-        carrier = (2 * np.pi * (turns % 1)).astype(np.float32)
-        modulator = np.sin((2 * np.pi * (turns * self.timbre.ratio % 1)).astype(np.float32))
+        carrier, modulator = (
+            (2 * np.pi * (phase - np.floor(phase))).astype(np.float32) for phase in (turns, turns * self.timbre.ratio)
+        )
         # High notes take a lower index, or their sidebands would pass half the sampling rate.
         index = self.timbre.fm * min(1, 1500 / frequency)
-        return 1.4 * np.sin(carrier + index * self._flare * modulator)
+        return 1.4 * np.sin(carrier + index * self._flare * np.sin(modulator))
 
 
 def drum_kit(sample_rate_hz: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from ..errors import InputError, listed
 from . import index as shared
 
 NAME = "csv"
+TERMS = "Your own recordings: their terms are yours to know."
 LAYOUT = "a file *.csv with the columns path, valence, arousal and, if you like, group and track_id"
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import InputError
 from . import index as shared
 
 NAME = "pmemo"
+TERMS = "[PMEmo](https://github.com/HuiZhangDB/PMEmo), for research. Cite Zhang, Zhang, Li, Yang and Sun, ICMR 2018."
 LAYOUT = "metadata.csv, annotations/static_annotations.csv and chorus/<musicId>.mp3"
 LOW, HIGH = 0.0, 1.0
 
@@ -45,6 +47,23 @@ def index(root: Path) -> shared.Index:
             f"{shared.named(unlabelled)}.",
         )
     return shared.Index(tracks, "continuous", (*notes, *shared.alone(tracks, "metadata.csv")), f"{NAME} ({root})")
+
+
+def dynamic(root: Path) -> pd.DataFrame:
+    """The annotations over time: `track_id`, `time_s`, `valence` and `arousal` in [-1, 1], sorted by song and time.
+
+    time_s: seconds since the start of the chorus file, from 15.5 in steps of 0.5 (annotators settle in the first 15 s) to
+    the last half second that is whole. Raises InputError.
+    """
+    columns = {"musicId": "track_id", "frameTime": "time_s", "Valence(mean)": "valence", "Arousal(mean)": "arousal"}
+    file = root / "annotations" / "dynamic_annotations.csv"
+    table = shared.read_table(file, dict.fromkeys(columns, float) | {"musicId": str}).rename(columns=columns)
+    for name in shared.TARGETS:
+        table[name] = shared.scale(table[name], LOW, HIGH)
+        if not table[name].between(-1, 1).all():  # NaN too
+            bad = int((~table[name].between(-1, 1)).sum())
+            raise InputError(f"{file}: {bad} values of {name} are not numbers from {LOW:g} to {HIGH:g}. Download it again.")
+    return table[list(columns.values())].sort_values(["track_id", "time_s"], ignore_index=True)
 
 
 def _label_file(root: Path) -> Path:

@@ -20,6 +20,10 @@ from ..errors import InputError, listed
 from . import index as shared
 
 NAME = "quadrants"
+TERMS = (
+    "Recordings by quadrant. If they are [EMOPIA](https://zenodo.org/records/5090631): CC BY-NC-SA 4.0, not for commercial use; "
+    "cite Hung, Ching, Doh, Kim, Nam and Yang, ISMIR 2021."
+)
 LAYOUT = "label.csv (ID, 4Q) and audio/<ID>.wav, or the folders Q1, Q2, Q3 and Q4 with audio files in them"
 SIGNS = {1: (1.0, 1.0), 2: (-1.0, 1.0), 3: (-1.0, -1.0), 4: (1.0, -1.0)}  # quadrant: (valence, arousal)
 
@@ -66,7 +70,7 @@ def _from_folders(root: Path) -> pd.DataFrame:
     audio = shared.find_audio(*(_folder(root, quadrant) for quadrant in SIGNS))
     if not audio:
         raise InputError(
-            f"There is no audio in the folders Q1 to Q4 of {root}. Put each recording ({', '.join(shared.AUDIO_SUFFIXES)}) "
+            f"There is no audio in the folders Q1 to Q4 of {root}. Put each recording ({', '.join(shared.SUFFIXES)}) "
             "into the folder of its quadrant."
         )
     table = pd.DataFrame({"track_id": list(audio), "quadrant": [int(path.parent.name[1]) for path in audio.values()]})

@@ -1,0 +1,79 @@
+"""`python -m adff_tf.evaluate`, also `adff-evaluate`: score a trained model on a data set. A command line and nothing else."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from . import console
+from .config import DataKind
+
+DESCRIPTION = """Score a model that adff-train made on a data set, and write a report.
+
+adff-evaluate runs/PMEmo2019-both --data ~/DEAM: on another data set.
+
+adff-evaluate runs/PMEmo2019-both/fold1/model.keras --data ~/PMEmo2019 --leave-out-trained: a fold's model on its test songs.
+
+Tracks that the model was trained on are refused unless you say what to do with them. The model's own segments are scored, as in
+training; with --dynamic also its curve over time, against PMEmo's annotations over time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    model: tyro.conf.Positional[Path]
+    """A run folder of adff-train, or a model.keras in one."""
+    data: Annotated[Path, tyro.conf.arg(metavar="FOLDER|CSV")]
+    """A data set's folder or a CSV file (path,valence,arousal[,group])."""
+    kind: DataKind = "auto"
+    """Layout of the data set; auto recognises it."""
+    label_range: tuple[float, float] | None = None
+    """CSV only: lowest and highest value of the labels' scale, such as 1 9."""
+    out: Path | None = None
+    """Folder for the report; evaluations/NAME under the current folder if not given."""
+    features: Path | None = None
+    """Folder for computed log-mels, to share it among runs; OUT/features if not given."""
+    skip_bad_audio: bool = False
+    """Go on without recordings that do not decode; the report lists them."""
+    leave_out_trained: bool = False
+    """Score only tracks that the model was not trained on."""
+    allow_trained: bool = False
+    """Score all tracks, also those that the model was trained on; the report says so."""
+    dynamic: bool = False
+    """Also score the curve over time (windows every half second), where the data set has annotations over time."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program: parse, score, print. Exits with 2 and one message for a user's mistake."""
+    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), "stopped. Give the command again.")
+
+
+def _main(arguments: list[str]) -> None:
+    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-evaluate")
+    folder = options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}"
+    terminal = console.Terminal()
+    terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    console.import_tensorflow()
+    from . import evaluation
+    from .inference import EmotionModel
+
+    evaluation.evaluate(
+        EmotionModel.load(options.model), options.data, folder,
+        kind=options.kind, label_range=options.label_range, features=options.features, skip_bad_audio=options.skip_bad_audio,
+        allow_trained=options.allow_trained, leave_out_trained=options.leave_out_trained, dynamic=options.dynamic,
+        listener=terminal,
+    )  # fmt: skip
+    text = (folder / "report.md").read_text()
+    terminal.say("\n" + text.split("\n", 1)[1].split("![")[0].strip() + "\n")
+    terminal.say(f"report: {folder / 'report.md'}")
+
+
+def _name(path: Path) -> str:
+    path = path.expanduser().resolve()
+    return f"{path.parent.parent.name}-{path.parent.name}" if path.name == "model.keras" else path.stem
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""A trained model scored on a data set: the report's tables and plots, on tracks that it was not trained on.
+
+`evaluate` writes a folder: `metrics.json` (as a run's, for one "fold", with `model` and `trained_on`), `predictions.csv` and
+`segments.csv`, `report.md`, `plots/`, `config.json` and `environment.json`; with annotations over time `dynamic.csv` as well.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import datasets, environment, pipeline, report, training, validation
+from .config import DataKind
+from .console import SILENT, Listener
+from .datasets import pmemo
+from .errors import InputError, listed
+from .files import replaced
+from .inference import Emotion, EmotionModel
+
+DYNAMIC_HOP_S = 0.5  # the annotations' own step
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: its folder and the content of `metrics.json`."""
+
+    folder: Path
+    metrics: dict
+
+
+def evaluate(
+    model: EmotionModel,
+    data: str | Path,
+    folder: str | Path,
+    kind: DataKind = "auto",
+    label_range: tuple[float, float] | None = None,
+    features: str | Path | None = None,
+    skip_bad_audio: bool = False,
+    allow_trained: bool = False,
+    leave_out_trained: bool = False,
+    dynamic: bool = False,
+    listener: Listener = SILENT,
+) -> Evaluation:
+    """Score a model on the data set at `data` (see `datasets.load`), into `folder`.
+
+    features: the feature store's folder, inside `folder` by default. allow_trained: score tracks that the model was trained on too;
+    leave_out_trained: go on with the others. dynamic: also score the curve against PMEmo's annotations over time.
+
+    Raises InputError where tracks were trained on and neither is given, where `folder` is not empty, and as `validation.run`.
+    """
+    folder, started, task = Path(folder), time.perf_counter(), model.task
+    check_empty(folder)
+    index = datasets.load(data, kind, label_range)
+    listener.say(f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups")
+    validation.check_task(task, index)
+    annotations = _annotations(Path(data).expanduser(), index, model) if dynamic else None
+    tracks, bad = pipeline.prepare(
+        index.tracks, features or folder / "features", model.experiment.frontend, skip_bad_audio, listener
+    )
+    was_trained = trained_on(model, tracks.table)
+    if was_trained.any() and leave_out_trained:
+        tracks = tracks.rows(np.flatnonzero(~was_trained))
+        listener.say(f"{was_trained.sum()} tracks that the model was trained on are left out")
+        if not len(tracks):
+            raise InputError(f"{model.file} was trained on every track of {index.source}: none is left to score")
+    elif was_trained.any() and not allow_trained:
+        raise InputError(
+            f"{model.file} was trained on {was_trained.sum()} of these {len(tracks)} tracks:\n"
+            f"{listed(tracks.table['track_id'][was_trained])}\nScores on them say nothing about new music. Leave them out by "
+            "--leave-out-trained, or score them all the same by --allow-trained"
+        )
+
+    listener.say(f"scoring {len(tracks)} tracks")
+    owner, predictions = training.predict(model.network, model.experiment, tracks)
+    scores = validation.write_scores(folder, task, tracks.table, owner, predictions)
+    over_time = _score_curves(model, tracks.table, annotations, folder, listener) if annotations is not None else None
+    with replaced(folder / "config.json") as file:
+        file.write_text(model.experiment.to_json())
+    environment.write(folder / "environment.json")
+    summary = validation.summarise(task, [scores], []) | {
+        "model": str(model.file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()), "dynamic": over_time,
+        "seconds": round(time.perf_counter() - started, 1), "tracks": len(tracks),
+        "groups": int(tracks.table["group"].nunique()), "source": index.source, "notes": list(index.notes), "left_out": bad,
+    }  # fmt: skip
+    with replaced(folder / "metrics.json") as file:
+        file.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    report.write_evaluation(folder, model.experiment)
+    return Evaluation(folder, summary)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise InputError unless an evaluation can be written to `folder`; features computed by an earlier one may lie there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder for the evaluation by --out")
+    held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if set(held) - {"features"}:
+        raise InputError(f"{folder} is not empty:\n{listed(held)}\nGive another folder by --out")
+
+
+def trained_on(model: EmotionModel, table: pd.DataFrame) -> np.ndarray:
+    """Which rows of a table of tracks the model was trained on, bool `(tracks,)`: by the content of the recording, or by its path.
+
+    The run's `index.csv` tells. A fold's model was trained on the other folds; the run's on all tracks, or where the run has no
+    final model as fold 1's.
+    """
+    fold = model.file.parent.name.removeprefix("fold") if model.file.parent.name.startswith("fold") else ""
+    run = model.file.parent.parent if fold else model.file.parent
+    if not (run / "index.csv").is_file():
+        raise InputError(
+            f"{run / 'index.csv'} is missing, which lists the tracks that {model.file} was trained on; copy it from the run"
+        )
+    known = pd.read_csv(run / "index.csv", dtype={"track_id": str})
+    if not fold and not model.experiment.validation.final_model:
+        fold = "1"
+    known = known[known["fold"] != int(fold)] if fold else known
+    return (table["features"].isin(known["features"]) | table["path"].isin(known["path"])).to_numpy()
+
+
+# === Over time ===
+
+
+def _annotations(root: Path, index: datasets.Index, model: EmotionModel) -> pd.DataFrame:
+    """PMEmo's annotations over time. Raises InputError for other data sets, and models that do not predict numbers."""
+    if not model.task.is_regression:
+        raise InputError(f"annotations over time are numbers, and the model's task is {model.task.name}; leave --dynamic out")
+    if not pmemo.matches(root):
+        raise InputError(f"{index.source} has no annotations over time that are known here (PMEmo has); leave --dynamic out")
+    return pmemo.dynamic(root)
+
+
+def _score_curves(
+    model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, folder: Path, listener: Listener
+) -> dict | None:
+    """Write dynamic.csv, a row a song, and return the mean and deviation over songs."""
+    rows = []
+    by_song = dict(iter(annotations.groupby("track_id")))
+    with listener.bar("curves over time", len(table)) as advance:
+        for track in table.itertuples():
+            if track.track_id in by_song:
+                emotion = model.predict(track.path, hop_s=DYNAMIC_HOP_S)
+                rows.append({"track_id": track.track_id, **score_curve(emotion, by_song[track.track_id])})
+            advance()
+    if not rows:
+        raise InputError("none of the tracks has annotations over time; leave --dynamic out")
+    songs = pd.DataFrame(rows)
+    with replaced(folder / "dynamic.csv") as file:
+        songs.to_csv(file, index=False)
+    names = {(target, score): f"{target}_{score}" for target in model.task.targets for score in ("rmse", "correlation")}
+    over = {"mean": songs.mean(numeric_only=True), "std": songs.std(numeric_only=True)}
+    return {"songs": len(songs)} | {
+        statistic: {
+            target: {score: validation.plain(values[names[target, score]]) for score in ("rmse", "correlation")}
+            for target in model.task.targets
+        }
+        for statistic, values in over.items()
+    }
+
+
+def score_curve(emotion: Emotion, annotated: pd.DataFrame) -> dict[str, float]:
+    """RMSE and Pearson's correlation of each target of a song's curve with its annotations.
+
+    annotated: `time_s` and the targets, a row a time. A window's values stand at its middle, and the curve between middles is
+    a straight line; before the first and after the last it is level. The correlation is NaN where either does not vary.
+    """
+    middle = (emotion.start + emotion.end) / 2
+    scores = {}
+    for target in emotion.task.targets:
+        ours, theirs = np.interp(annotated["time_s"], middle, emotion.windows[target]), annotated[target].to_numpy()
+        varies = len(ours) > 1 and np.ptp(ours) > 0 and np.ptp(theirs) > 0
+        scores[f"{target}_rmse"] = float(np.sqrt(np.mean((ours - theirs) ** 2)))
+        scores[f"{target}_correlation"] = float(np.corrcoef(ours, theirs)[0, 1]) if varies else float("nan")
+    return scores

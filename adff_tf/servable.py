@@ -1,0 +1,89 @@
+"""A trained network with its front end as one TensorFlow function, `(batch, samples)` waveform in, answers by name out; and that
+function on disk, as a SavedModel that answers without building and tracing the network again, which takes most of the time to a
+first answer.
+
+The SavedModel lies in the run folder's `servable/` beside the `model.keras` that it was made from, and names that file's content;
+where the two do not belong together `model.keras` counts.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from . import features
+from .config import Experiment
+from .errors import InputError
+from .files import full_disk
+from .layers import Bidirectional
+from .network import build_adff
+
+FOLDER = "servable"
+SOURCE = "made-from.txt"
+
+
+def answering(network: keras.Model, experiment: Experiment) -> tf.types.experimental.PolymorphicFunction:
+    """The function from whole windows `(batch, samples)` float32 to the network's outputs by name.
+
+    The log-mel is computed from the window's own samples, and the one frame more that centring gives is dropped.
+    """
+    frontend, frames = experiment.frontend, experiment.frames
+
+    @tf.function(input_signature=[tf.TensorSpec((None, frames * frontend.hop), tf.float32, name="waveform")], autograph=False)
+    def answer(waveform):
+        return network(features.log_mel(waveform, frontend)[:, :frames], training=False)
+
+    return answer
+
+
+def save(network: keras.Model, experiment: Experiment, model_file: Path) -> Path:
+    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
+    twin = build_adff(experiment, "float32")
+    twin.set_weights(network.get_weights())
+    for layer in twin.layers:
+        if isinstance(layer, Bidirectional):  # on cuDNN it would be traced as an operation that no CPU has
+            layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
+    module = tf.Module()
+    module.answer = answering(twin, experiment)
+    module.weights = [variable.value for variable in twin.variables]
+    folder = model_file.with_name(FOLDER)
+    partial = model_file.with_name(f".{FOLDER}.{os.getpid()}.part")
+    try:
+        tf.saved_model.save(module, str(partial))
+        (partial / SOURCE).write_text(_content(model_file))
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except tf.errors.OpError as error:
+        if "No space left" not in str(error):
+            raise
+        raise full_disk(folder) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def load(model_file: Path) -> Callable | None:
+    """The function that `save` wrote beside `model_file`; None where there is none of this model's, or a GPU has cuDNN to offer.
+
+    Raises InputError for one that is damaged.
+    """
+    folder = model_file.with_name(FOLDER)
+    if not (folder / SOURCE).is_file() or tf.config.list_physical_devices("GPU"):
+        return None
+    if (folder / SOURCE).read_text() != _content(model_file):
+        return None
+    try:
+        module = tf.saved_model.load(str(folder))
+        return lambda waveform: module.answer(waveform)  # which keeps the module, and so its variables, alive
+    except Exception as error:  # TensorFlow raises whatever the damage leads to
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model too") from error
+
+
+def _content(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "blake2b").hexdigest()

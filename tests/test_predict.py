@@ -1,0 +1,301 @@
+"""The command lines of prediction and evaluation: what is printed, what is written, what is refused, and how they exit."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from adff_tf import evaluate, predict, validation
+from adff_tf.config import Data
+from adff_tf.inference import EmotionModel
+
+from . import tiny
+from .test_inference import RATE, music, save_run
+
+SVG = "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return save_run(tmp_path_factory.mktemp("runs") / "both")
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """A folder with two songs, one in a folder of its own, and a text."""
+    folder = tmp_path_factory.mktemp("songs")
+    (folder / "album").mkdir()
+    soundfile.write(folder / "b.wav", music(2.0, 1), RATE)
+    soundfile.write(folder / "album" / "a$1.flac", music(0.7, 2), RATE)
+    (folder / "notes.txt").write_text("no song")
+    return folder
+
+
+def ask(arguments, capsys) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of adff-predict."""
+    status = 0
+    try:
+        predict.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = stop.code or 0
+    return status, *capsys.readouterr()
+
+
+def test_json_is_what_python_gives(run, songs, capsys):
+    status, out, _ = ask([run, songs / "b.wav", "--format", "json", "--hop", "0.25"], capsys)
+    wanted = EmotionModel.load(run).predict(songs / "b.wav", hop_s=0.25).as_dict()
+    found = json.loads(out)
+    assert status == 0 and found["path"] == wanted["path"] and len(found["curve"]) == 5
+    assert found["valence"] == pytest.approx(wanted["valence"], abs=1e-6)
+
+
+def test_csv_of_a_folder_in_another_scale(run, songs, capsys):
+    status, out, err = ask([run, songs, "--format", "csv", "--scale", "1", "9"], capsys)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert status == 0 and [Path(row["path"]).name for row in rows] == ["a$1.flac", "b.wav"]
+    assert [row["padded"] for row in rows] == ["True", "False"] and "songs (2)" in err
+    whole = EmotionModel.load(run).predict(songs / "b.wav")
+    assert float(rows[1]["valence"]) == pytest.approx(1 + (whole.valence + 1) * 4, abs=1e-4)
+    assert float(rows[1]["arousal_deviation"]) == pytest.approx(4 * whole.deviation["arousal"], abs=1e-4)
+    assert rows[1]["quadrant"] == whole.quadrant
+
+
+def test_csv_of_the_curve(run, songs, capsys):
+    _, out, _ = ask([run, songs / "b.wav", "--format", "csv", "--curve"], capsys)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["start"], row["end"]) for row in rows] == [("0", "1"), ("0.5", "1.5"), ("1", "2")]
+    assert list(rows[0]) == ["path", "start", "end", "valence", "arousal"]
+
+
+def test_the_table_says_that_a_song_was_padded(run, songs, capsys):
+    _, out, _ = ask([run, songs], capsys)
+    head, short, long = out.splitlines()
+    assert head.split()[:3] == ["seconds", "valence", "arousal"] and "padded with silence" in short and "padded" not in long
+
+
+def test_classes_as_csv(tmp_path, songs, capsys):
+    run = save_run(tmp_path / "quadrant", "quadrant")
+    _, out, _ = ask([run, songs / "b.wav", "--format", "csv"], capsys)
+    (row,) = csv.DictReader(io.StringIO(out))
+    shares = {name: float(row[f"p_{name}"]) for name in ("Q1", "Q2", "Q3", "Q4")}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4) and row["label"] == max(shares, key=shares.get)
+
+
+def test_a_pipe(run, songs):
+    """A recording from standard input, and a reader that goes away after a line."""
+    content = (songs / "b.wav").read_bytes()
+    command = [sys.executable, "-m", "adff_tf.predict", str(run)]
+    done = subprocess.run([*command, "-", "--format", "json"], input=content, capture_output=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr.decode()
+    row = json.loads(done.stdout)
+    assert row["path"] == "-" and row["valence"] == pytest.approx(EmotionModel.load(run).predict(content).valence, abs=1e-6)
+
+    many = " ".join([str(songs / "b.wav"), *(f"{songs}/../{songs.name}/b.wav" for _ in range(2))])
+    shell = f"{' '.join(command)} {many} --format json --hop 0.01 | head -c 1"
+    done = subprocess.run(["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr and done.returncode in (0, 141)
+
+
+def test_a_name_of_odd_bytes(run, songs, tmp_path):
+    name = os.fsencode(tmp_path) + b"/so\xffng \xe2\x82\xac\n.wav"
+    os.link(songs / "b.wav", name)
+    command = [sys.executable, "-m", "adff_tf.predict", str(run), str(tmp_path)]
+    done = subprocess.run([*command, "--format", "json"], capture_output=True)
+    assert done.returncode == 0 and os.fsencode(json.loads(done.stdout)["path"]) == name, done.stderr.decode()
+    done = subprocess.run([*command, "--plot", "--out", str(tmp_path / "plots")], capture_output=True)
+    assert done.returncode == 0 and name in done.stdout and b"Traceback" not in done.stderr, done.stderr.decode()
+
+
+def test_broken_songs_do_not_stop_the_others(run, songs, tmp_path, capsys):
+    bad = {
+        "empty.wav": b"",
+        "text.mp3": b"these are words and no music at all",
+        "noise.flac": np.random.default_rng(0).bytes(3000),
+        "cut.wav": (songs / "b.wav").read_bytes()[:20],
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    soundfile.write(tmp_path / "nan.wav", np.full(1000, np.nan, "float32"), RATE, subtype="FLOAT")
+    (tmp_path / "good.wav").write_bytes((songs / "b.wav").read_bytes())
+    status, out, err = ask([run, tmp_path, tmp_path / "missing.wav", "--format", "json"], capsys)
+    assert status == 2 and len(out.splitlines()) == 1 and json.loads(out)["path"].endswith("good.wav")
+    assert "6 of 7 songs could not be used" in err and "Traceback" not in err
+    for name in (*bad, "nan.wav", "missing.wav"):
+        assert err.count(name) >= 2  # when it came, and in the list at the end
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{run}"], "no song was given"),
+        (["{run}", "{songs}/missing.wav"], "missing.wav"),
+        (["{songs}", "{songs}/b.wav"], "no run folder"),
+        (["{run}", "{songs}/b.wav", "--hop", "0"], "a hop of 0 s"),
+        (["{run}", "{songs}/b.wav", "--scale", "9", "1"], "scale from 9 to 1"),
+        (["{run}", "{empty}"], "holds no recordings"),
+        (["{run}", "{songs}/b.wav", "--plot", "--out", "{songs}/notes.txt"], "is a file"),
+    ],
+)
+def test_mistakes_are_one_message(run, songs, tmp_path, capsys, arguments, says):
+    given = [argument.format(run=run, songs=songs, empty=tmp_path) for argument in arguments]
+    status, out, err = ask(given, capsys)
+    assert status == 2 and says in err and not out and "Traceback" not in err
+
+
+def test_plots(run, songs, tmp_path, capsys):
+    import xml.etree.ElementTree
+
+    out = tmp_path / "plots"
+    status, _, err = ask([run, songs, "--plot", "--out", out], capsys)
+    names = {"a_1-curve", "a_1-path", "b-curve", "b-path", "songs"}
+    assert status == 0 and {path.name for path in out.iterdir()} == {f"{n}{s}" for n in names for s in (".png", ".svg")}
+    for path in out.glob("*.svg"):
+        assert xml.etree.ElementTree.parse(path).getroot().tag == SVG and str(path) in err
+    status, _, err = ask([run, songs, "--plot", "--out", out], capsys)
+    assert status == 2 and "holds plots already" in err
+    assert ask([run, songs / "b.wav", "--plot", "--out", out, "--overwrite"], capsys)[0] == 0
+
+
+# === Evaluation ===
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run of one hold-out on eight noises, and its data."""
+    folder = tmp_path_factory.mktemp("trained")
+    rows = []
+    for k in range(8):
+        soundfile.write(folder / f"{k}.wav", music(1.5, k) * (k + 1) / 8, RATE)
+        rows.append((f"{k}.wav", k / 4 - 0.9, 0.9 - k / 4))
+    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(folder / "labels.csv", index=False)
+    settings = tiny.experiment(tflm=False).model_copy(update={"data": Data(data=folder / "labels.csv", label_range=(-1, 1))})
+    settings = settings.model_copy(update={"validation": settings.validation.model_copy(update={"folds": 4, "final_model": False})})
+    return validation.run(settings, folder / "run"), folder / "labels.csv"
+
+
+def score(arguments, capsys) -> tuple[int, str, str]:
+    status = 0
+    try:
+        evaluate.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = stop.code or 0
+    return status, *capsys.readouterr()
+
+
+def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):
+    run, labels = trained
+    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out"]
+    status, _, err = score(command, capsys)
+    assert status == 2 and "was trained on 6 of these 8 tracks" in err
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    table = pd.read_csv(labels)
+    for name in table["path"]:  # the same recordings under other names
+        (moved / f"x{name}").write_bytes((labels.parent / name).read_bytes())
+    table.assign(path="x" + table["path"]).to_csv(moved / "labels.csv", index=False)
+    status, _, err = score([run.folder, "--data", moved / "labels.csv", *command[3:-1], tmp_path / "out2"], capsys)
+    assert status == 2 and "was trained on 6 of these 8 tracks" in err
+
+
+def test_the_fold_that_was_held_out_scores_as_in_the_run(trained, tmp_path, capsys):
+    run, labels = trained
+    out = tmp_path / "out"
+    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", out, "--leave-out-trained"]
+    status, printed, _ = score(command, capsys)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert status == 0 and metrics["tracks"] == 2 and metrics["trained_on"] == 0
+    assert metrics["mean"]["valence"]["rmse"] == pytest.approx(run.metrics["mean"]["valence"]["rmse"], rel=1e-5)
+    assert {"report.md", "predictions.csv", "segments.csv", "config.json", "environment.json"} <= {p.name for p in out.iterdir()}
+    assert "None of these tracks was trained on" in printed
+    assert score(command, capsys)[0] == 2  # the folder is not empty
+
+
+def test_all_tracks_when_told_and_the_report_says_so(trained, tmp_path, capsys):
+    run, labels = trained
+    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out", "--allow-trained"]
+    assert score(command, capsys)[0] == 0
+    assert "**6 of these tracks were trained on" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_run_has_a_servable_that_answers_as_its_network(trained):
+    run, _ = trained
+    model = EmotionModel.load(run.folder)
+    assert "network" not in vars(model)  # Keras's network was not needed
+    waveform = music(1.2, 9)
+    by_servable = model.predict(waveform, RATE)
+    (run.folder / "servable").rename(run.folder / "elsewhere")
+    try:
+        by_keras = EmotionModel.load(run.folder).predict(waveform, RATE)
+    finally:
+        (run.folder / "elsewhere").rename(run.folder / "servable")
+    np.testing.assert_allclose(by_servable.windows["valence"], by_keras.windows["valence"], atol=1e-6)
+    assert by_servable.valence != by_servable.arousal
+
+
+def test_a_servable_of_another_model_is_not_used(trained, tmp_path):
+    import shutil
+
+    run, _ = trained
+    copy = tmp_path / "run"
+    shutil.copytree(run.folder, copy, ignore=shutil.ignore_patterns("features"))
+    network = keras.models.load_model(copy / "model.keras")
+    network.get_layer("valence").set_weights([np.zeros((8, 1)), np.full(1, 0.25)])
+    network.save(copy / "model.keras")
+    assert EmotionModel.load(copy).predict(music(1.0), RATE).valence == pytest.approx(0.25)
+
+
+def test_annotations_over_time(trained, tmp_path, capsys):
+    """PMEmo's layout, two songs: the scores are those of the curve at the annotations' times, worked out here."""
+    run, labels = trained
+    root = tmp_path / "PMEmo"
+    (root / "annotations").mkdir(parents=True)
+    (root / "chorus").mkdir()
+    static, dynamic = ["musicId,Arousal(mean),Valence(mean)"], ["musicId,frameTime,Arousal(mean),Valence(mean)"]
+    metadata = ["musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time"]
+    for song in (1, 2):
+        soundfile.write(root / "chorus" / f"{song}.wav", music(18.0, 20 + song), RATE)
+        static.append(f"{song},0.{3 + song},0.{4 + song}")
+        metadata.append(f"{song},{song}.mp3,t,artist{song},a,18,00:00,00:18")
+        dynamic += [f"{song},{t},{0.3 + 0.01 * t * song},{0.9 - 0.02 * t}" for t in (15.5, 16.0, 16.5, 17.0, 17.5)]
+    (root / "annotations" / "static_annotations.csv").write_text("\n".join(static))
+    (root / "annotations" / "dynamic_annotations.csv").write_text("\n".join(dynamic))
+    (root / "metadata.csv").write_text("\n".join(metadata))
+    status, printed, err = score([run.folder, "--data", root, "--out", tmp_path / "out", "--dynamic"], capsys)
+    assert status == 0, err
+    songs = pd.read_csv(tmp_path / "out" / "dynamic.csv").set_index("track_id")
+    model = EmotionModel.load(run.folder)
+    for song in (1, 2):
+        times = np.array([15.5, 16.0, 16.5, 17.0, 17.5])
+        samples, _ = soundfile.read(root / "chorus" / f"{song}.wav", dtype="float32")
+        ours = []
+        for time in times:  # the window about each time, or the last one that there is
+            start = round((min(time, 17.5) - 0.5) * RATE)
+            ours.append(model.predict(samples[start : start + RATE], RATE).arousal)
+        wanted = 2 * (0.3 + 0.01 * times * song) - 1
+        assert songs.loc[song, "arousal_rmse"] == pytest.approx(np.sqrt(np.mean((ours - wanted) ** 2)), abs=1e-4)
+        assert songs.loc[song, "arousal_correlation"] == pytest.approx(np.corrcoef(ours, wanted)[0, 1], abs=1e-3)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["dynamic"]["songs"] == 2
+    assert metrics["dynamic"]["mean"]["arousal"]["rmse"] == pytest.approx(songs["arousal_rmse"].mean())
+    assert "Over time" in printed and (tmp_path / "out" / "plots" / "dynamic.png").is_file()
+
+
+def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
+    run, labels = trained
+    data = ["--data", labels, "--label-range", "-1", "1"]
+    status, _, err = score([run.folder, *data, "--dynamic", "--out", tmp_path / "a"], capsys)
+    assert status == 2 and "no annotations over time" in err
+    status, _, err = score([run.folder, "--data", tmp_path / "none", "--out", tmp_path / "b"], capsys)
+    assert status == 2 and "There is no folder or file" in err
+    (tmp_path / "c").write_text("")
+    status, _, err = score([run.folder, *data, "--out", tmp_path / "c"], capsys)
+    assert status == 2 and "is a file" in err
