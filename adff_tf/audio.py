@@ -16,10 +16,10 @@ out damaged packets as players do, and the longer of the two waveforms is taken.
 them. Samples stand at the same index from each, and differ by less than 1e-5 (mp3), 1e-6 (vorbis) or nothing (wav, flac).
 
 **Two backends of `dataset`.** With "tensorflow-io" its ops decode in the tf.data graph; with "libsndfile" `load` does, in
-`tf.numpy_function` (libsndfile and soxr release the GIL, so tracks decode in parallel all the same). A graph has no
-try/except, so each track is a small dataset of its own: the ops' decoding with its errors ignored, followed by `load`;
-and the first element counts. So whatever the ops cannot read (m4a, opus, other sample formats, damaged files) goes through
-`load`, which says in words what is wrong: a bad file is an element with an error text, never an exception or a gap.
+`tf.numpy_function` (libsndfile and soxr release the GIL, so tracks decode in parallel all the same). Formats without an op (m4a,
+opus, other sample formats) go through `load` in the same graph. A graph has no try/except: a file that an op cannot read is left
+out of it, and comes in its place through `load` as well, which says in words what is wrong: a bad file is an element with an error
+text, never an exception or a gap.
 """
 
 import functools
@@ -27,7 +27,7 @@ import io
 import operator
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 
@@ -144,18 +144,30 @@ def dataset(
         raise InputError(f"parallel={parallel} was given; give the number of files to decode at once, 1 or more")
 
     def by_load(path: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
-        return tf.numpy_function(lambda path: _waveform_or_reason(path, wanted), [path], (tf.float32, tf.string))
+        return tuple(tf.numpy_function(lambda path: _waveform_or_reason(path, wanted), [path], (tf.float32, tf.string)))
 
     def one(position: "tf.Tensor", path: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]:
-        if chosen == "tensorflow-io":
-            track = tf.data.Dataset.from_tensors(path)
-            waveform, error = _by_ops(track, wanted).concatenate(track.map(by_load)).take(1).get_single_element()
-        else:
-            waveform, error = by_load(path)
+        waveform, error = _by_ops(path, wanted, by_load) if chosen == "tensorflow-io" else by_load(path)
         return position, tf.ensure_shape(waveform, (None,)), tf.ensure_shape(error, ())
 
     names = tf.constant([os.fsencode(path) for path in paths], tf.string, shape=(len(paths),))
-    return tf.data.Dataset.from_tensor_slices(names).enumerate().map(one, num_parallel_calls=parallel, deterministic=True)
+    decoded = tf.data.Dataset.from_tensor_slices(names).enumerate().map(one, num_parallel_calls=parallel, deterministic=True)
+    if chosen == "libsndfile":
+        return decoded
+    decoded = decoded.ignore_errors()
+
+    def all_of_them() -> Iterator[tuple[int, np.ndarray, bytes]]:
+        at = 0
+        for position, waveform, error in decoded.as_numpy_iterator():
+            for left_out in range(at, position):
+                yield left_out, *_waveform_or_reason(os.fsencode(paths[left_out]), wanted)
+            yield position, waveform, error
+            at = position + 1
+        for left_out in range(at, len(paths)):
+            yield left_out, *_waveform_or_reason(os.fsencode(paths[left_out]), wanted)
+
+    whole = tf.data.Dataset.from_generator(all_of_them, output_signature=decoded.element_spec)
+    return whole.apply(tf.data.experimental.assert_cardinality(len(paths)))
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -438,23 +450,24 @@ def _graph_decoder(path: bytes) -> tuple[np.int64, np.int64]:
         return np.int64(-1), np.int64(0)
 
 
-def _by_ops(track: "tf.data.Dataset", wanted_hz: int) -> "tf.data.Dataset":
-    """One path -> one `(waveform, "")` decoded by tensorflow-io's ops, or nothing where they cannot read the file."""
+def _by_ops(path: "tf.Tensor", wanted_hz: int, otherwise: Callable) -> tuple["tf.Tensor", "tf.Tensor"]:
+    """A path -> `(waveform, "")` decoded by tensorflow-io's op for its format; by `otherwise` where there is none.
+
+    In a graph, where a file that the op cannot read is an error of the element.
+    """
     import tensorflow as tf
 
-    def header(path: "tf.Tensor") -> tuple["tf.Tensor", ...]:
-        return path, *tf.numpy_function(_graph_decoder, [path], (tf.int64, tf.int64))
+    decoder, rate = tf.numpy_function(_graph_decoder, [path], (tf.int64, tf.int64))
 
     def finish(waveform: np.ndarray, rate: np.int64, path: bytes) -> np.ndarray:
         return np.concatenate(list(_finished([(int(rate), waveform)], wanted_hz, os.fsdecode(path))))
 
-    def decode(path: "tf.Tensor", decoder: "tf.Tensor", rate: "tf.Tensor") -> tuple["tf.Tensor", str]:
-        content = tf.io.read_file(path)
-        branches = [functools.partial(_run_op, content, *op) for op in GRAPH_DECODERS.values()]
-        waveform = tf.switch_case(tf.cast(decoder, tf.int32), branches)
-        return tf.numpy_function(finish, [waveform, rate, path], tf.float32), ""
+    def decode(op: str, dtype: str | None) -> tuple["tf.Tensor", "tf.Tensor"]:
+        waveform = _run_op(tf.io.read_file(path), op, dtype)
+        return tf.numpy_function(finish, [waveform, rate, path], tf.float32), tf.constant("")
 
-    return track.map(header).filter(lambda path, decoder, rate: decoder >= 0).map(decode).ignore_errors()
+    branches = [functools.partial(decode, *op) for op in GRAPH_DECODERS.values()]
+    return tf.switch_case(tf.cast(decoder, tf.int32), branches, default=lambda: otherwise(path))
 
 
 def _run_op(content: "tf.Tensor", op: str, dtype: str | None) -> "tf.Tensor":

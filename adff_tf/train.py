@@ -113,9 +113,10 @@ def run_name(experiment: Experiment) -> str:
 
 
 def architecture(experiment: Experiment) -> str:
-    """One line on the network that is trained, and how it is smaller than the paper's."""
+    """One line on the network that is trained, and how it differs in size from the paper's."""
     network, segments = experiment.network, experiment.segments
     smaller = [f"width {network.width:g} of the paper's"] if network.width != 1 else []
+    smaller += [f"{network.lstm_units} LSTM units a direction instead of 64"] if network.lstm_units != 64 else []
     smaller += [f"{segments.seg_len:g} s instead of 20 s"] if segments.seg_len != 20 else []
     reduced = f"  (reduced: {', '.join(smaller)})" if smaller else ""
     return f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, task {experiment.task}{reduced}"
@@ -123,16 +124,18 @@ def architecture(experiment: Experiment) -> str:
 
 def next_steps(experiment: Experiment, folder: Path) -> list[str]:
     """What to type next."""
+    ask = ["next: ask it about a song", f"  python -m adff_tf.predict {folder} SONG"]
     if experiment.data.data is None:
         return [
-            "next: your own music, as one of",
+            *ask,
+            "then: train on your own music, as one of",
             "  python -m adff_tf.train --data ~/PMEmo2019",
             "  python -m adff_tf.train --data songs.csv --label-range 1 9      (path,valence,arousal)",
         ]
     if not experiment.validation.hold_out:
-        return []
+        return ask
     command = f"python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds"
-    return ["next: every fold, as the paper reports", f"  {command}"]
+    return [*ask, "then: every fold, as the paper reports", f"  {command}"]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,24 @@ def test_the_papers_preset_has_the_papers_numbers():
     assert paper.network.width == 1 and training.precision == "float32"
 
 
+@pytest.mark.parametrize(
+    ("flags", "gpu", "precision"),
+    [
+        ("flags\t: fpu avx2 avx512f", False, "float32"),
+        ("flags\t: fpu avx512f amx_bf16 amx_tile", False, "mixed_bfloat16"),
+        ("flags\t: avx512_bf16", False, "mixed_bfloat16"),
+        ("flags\t: fpu", True, "mixed_bfloat16"),
+        (None, False, "float32"),  # no Linux
+    ],
+)
+def test_the_fast_precision_is_the_machines(tmp_path, flags, gpu, precision):
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"model name : some\n{flags}\n")
+    if gpu:
+        (tmp_path / "driver/nvidia/gpus/0000:01").mkdir(parents=True)
+    assert presets.fast_precision(tmp_path) == precision
+
+
 @pytest.mark.parametrize("preset", presets.PRESETS.values())
 def test_json_both_ways(preset):
     assert Experiment.from_json(preset().to_json()) == preset()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from adff_tf import datasets
 from adff_tf.datasets import deam, emomusic, pmemo, quadrants
@@ -91,3 +92,13 @@ def test_emopia_songs_are_those_of_its_own_table_by_song():
     counts = pd.crosstab(labels["group"], np.array(quadrant))
     assert set(counts.index) == set(published.index)
     assert (counts.loc[published.index].to_numpy() == published[[f"num_Q{number}" for number in (1, 2, 3, 4)]].to_numpy()).all()
+
+
+def test_pmemos_annotations_over_time():
+    """Counted in the published file: 36,434 rows of 767 songs, from 15.5 s in steps of half a second to the chorus's end."""
+    table = pmemo.dynamic(real_data("pmemo"))
+    assert len(table) == 36434 and table["track_id"].nunique() == 767 and table["time_s"].min() == 15.5
+    song = table[table["track_id"] == "108"]
+    assert len(song) == 68 and song["time_s"].iloc[-1] == 49.0 and set(np.diff(song["time_s"])) == {0.5}
+    assert song["arousal"].iloc[0] == pytest.approx(2 * 0.859475 - 1, abs=1e-6)
+    assert song["valence"].iloc[0] == pytest.approx(2 * 0.783438 - 1, abs=1e-5)

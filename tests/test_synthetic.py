@@ -21,6 +21,7 @@ PLAIN = synthetic.Factors(
     density_hz=4.0,
     loudness_db=-24.0,
     brightness_db_per_octave=0.0,
+    articulation=0.8,
     mode="major",
     consonance=1.0,
     register_semitones=0.0,
@@ -60,16 +61,17 @@ def test_labels_by_hand():
         density_hz=7.0,  # 1
         loudness_db=-26.0,  # 0
         brightness_db_per_octave=1.5,  # 0.5
+        articulation=0.4,  # a quarter up 0.2 to 1: -0.5
         mode="minor",  # -1
         consonance=0.6,
         register_semitones=4.5,  # 0.5
     )
-    assert factors.arousal == pytest.approx(1.25 * (0.1 * -0.5 + 0.35 * 1 + 0.35 * 0 + 0.2 * 0.5))
+    assert factors.arousal == pytest.approx(1.25 * (0.04 * -0.5 + 0.2 * 1 + 0.36 * 0 + 0.22 * 0.5 - 0.28 * -0.5))
     assert factors.valence == pytest.approx(0.15 * -1 + 0.5 * 0.6 + 0.35 * 0.5)
 
 
 def test_extremes_reach_the_ends_of_the_scale():
-    ends = {name: high for name, (_, high) in synthetic.RANGES.items()}
+    ends = {name: high for name, (_, high) in synthetic.RANGES.items()} | {"articulation": 0.2}
     assert changed(**ends).arousal == 1.0
     assert changed(**ends).valence == pytest.approx(1.0)
 
@@ -250,9 +252,16 @@ def clash(wave: np.ndarray) -> float:
     return float((chroma * np.roll(chroma, 1, axis=0)).sum(0).mean())
 
 
+def gaps(wave: np.ndarray) -> float:
+    """Share of the frames that lie 12 dB under the loud ones."""
+    level = librosa.amplitude_to_db(librosa.feature.rms(y=wave, frame_length=1024, hop_length=256)[0])
+    return float(np.mean(level < np.percentile(level, 90) - 12))
+
+
 @pytest.mark.parametrize(
     ("name", "low", "high", "heard"),
     [
+        ("articulation", 1.0, 0.2, gaps),
         ("density_hz", 2.0, 7.0, onsets),
         ("brightness_db_per_octave", -3.0, 3.0, centroid),
         ("register_semitones", -9.0, 9.0, pitch),

@@ -48,6 +48,8 @@ class Factors(Protocol):
     @property
     def brightness_db_per_octave(self) -> float: ...
     @property
+    def articulation(self) -> float: ...
+    @property
     def mode(self) -> str: ...
     @property
     def consonance(self) -> float: ...
@@ -77,7 +79,6 @@ class Arrangement:
     melody_share: float
     comping: str
     swing: float
-    articulation: float
     levels: dict[str, float]
 
 
@@ -92,7 +93,6 @@ def arrange(mode: str, rng: np.random.Generator) -> Arrangement:
         melody_share=rng.uniform(0.4, 0.9),
         comping=str(rng.choice(["bars", "beats", "onsets", "arpeggio"])),
         swing=float(rng.choice([0.0, 0.0, rng.uniform(0.1, 0.3)])),
-        articulation=rng.uniform(0.5, 1.0),
         levels={part: 10 ** (rng.uniform(-3, 3) / 20) for part in ("chords", "melody", "bass", "drums")},
     )
 
@@ -177,14 +177,14 @@ def _harmony(factors, style, times, bars, parts, roughness, seconds, rng) -> lis
         clashing[bar] = clashes(chords[bar], roughness, rng)
     at = np.flatnonzero(parts["chords"])
     broken = style.comping == "arpeggio"
-    for turn, (i, length) in enumerate(zip(at, _lengths(times[at], seconds, 1.0), strict=True)):
+    for turn, (i, length) in enumerate(zip(at, _lengths(times[at], seconds, factors.articulation), strict=True)):
         chord = chords[bars[i]] + clashing[bars[i]]
-        # A broken chord's notes ring on, two at a time, so that what clashes is heard together.
+        # A broken chord's notes come two at a time, so that what clashes is heard together.
         sounding = [chord[turn % len(chord)], chord[(turn + len(chord) // 2) % len(chord)]] if broken else chord
         level = 0.8 / np.sqrt(len(sounding))
-        notes += [Note("chords", pitch, times[i], max(length, 0.5 * broken), level) for pitch in sounding]
+        notes += [Note("chords", pitch, times[i], length, level) for pitch in sounding]
     at = np.flatnonzero(parts["bass"])
-    for i, length in zip(at, _lengths(times[at], seconds, style.articulation), strict=True):
+    for i, length in zip(at, _lengths(times[at], seconds, factors.articulation), strict=True):
         root = style.key + style.progression[bars[i] % len(style.progression)][0]
         notes.append(Note("bass", BASS_CENTRE - 6 + (root - BASS_CENTRE + 6) % 12, times[i], length, 0.9))
     return notes
@@ -195,7 +195,7 @@ def _melody(factors, style, times, bars, on_beat, parts, roughness, seconds, rng
     centre = MELODY_CENTRE + factors.register_semitones
     pitch, notes = centre, []
     at = np.flatnonzero(parts["melody"])
-    for i, length in zip(at, _lengths(times[at], seconds, style.articulation), strict=True):
+    for i, length in zip(at, _lengths(times[at], seconds, factors.articulation), strict=True):
         root, major = style.progression[bars[i] % len(style.progression)]
         triad = {(style.key + root + step) % 12 for step in (0, 4 if major else 3, 7)}
         scale = {(style.key + step) % 12 for step in SCALES[factors.mode]}

@@ -159,15 +159,15 @@ def master(
     frequency = scipy.fft.rfftfreq(size, 1 / sample_rate_hz).astype(np.float32)
     octaves = np.log2(np.clip(frequency, 80, 12000) / np.float32(1000))
     gain_db = tilt_db_per_octave * octaves
-    for centre, width, db in zip(rng.uniform(-3, 3.3, 3), rng.uniform(0.3, 0.8, 3), rng.uniform(-6, 6, 3), strict=True):
+    for centre, width, db in zip(rng.uniform(-3, 3.3, 3), rng.uniform(0.3, 0.8, 3), rng.uniform(-4, 4, 3), strict=True):
         gain_db += np.float32(db) * np.exp(-(((octaves - np.float32(centre)) / np.float32(width)) ** 2))
     # Microphones and tape differ most at the top: with this shelf no treble band alone tells how bright the playing is.
     corner_hz = np.float32(3000 * (8 / 3) ** rng.random())
-    gain_db += np.float32(rng.uniform(-9, 9)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
+    gain_db += np.float32(rng.uniform(-5, 5)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
     spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
     wet = scipy.fft.irfft(spectrum, size)[: len(mix)]
     wet /= np.sqrt(np.mean(wet**2))
-    wet += np.float32(10 ** (rng.uniform(-65, -40) / 20)) * rng.standard_normal(len(mix), np.float32)
+    wet += np.float32(10 ** (rng.uniform(-65, -50) / 20)) * rng.standard_normal(len(mix), np.float32)
     return _levelled(wet, loudness_db)
 
 
