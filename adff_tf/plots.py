@@ -75,7 +75,7 @@ def curve(emotion: Emotion) -> Figure:
             axis.plot(middle, emotion.windows[PROBABILITIES][:, k], color=colour, linewidth=2.2, marker=_marker(middle), label=name)
         axis.set(ylim=(0, 1), ylabel="probability")
     axis.set(xlabel="seconds", xlim=(0, emotion.seconds))
-    axis.legend(frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
+    axis.legend(frameon=False, ncols=6, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     note = (
         f"each point: {emotion.window_s:g} s around it" if not emotion.is_padded else "shorter than a window: padded with silence"
     )
@@ -203,7 +203,7 @@ def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
         is_right = x < sum(axis.get_xlim()) / 2 + 0.25 * (high - low)
         axis.annotate(
             _title(emotion, 28), (emotion.valence, emotion.arousal), xytext=(x + (0.02 if is_right else -0.02) * (high - low), y),
-            ha="left" if is_right else "right", va="center", fontsize=8,
+            ha="left" if is_right else "right", va="bottom", fontsize=8,
             arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.4} if y != emotion.arousal else None,
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ first answer.
 
 The SavedModel lies in the run folder's `servable/` beside the `model.keras` that it was made from, and names that file's content;
 where the two do not belong together `model.keras` counts.
+Loading it builds no network, so what does is imported where it is needed.
 """
 
 import hashlib
@@ -11,26 +12,28 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import tensorflow as tf
 
-from . import features
 from .config import Experiment
 from .errors import InputError
 from .files import full_disk
-from .layers import Bidirectional
-from .network import build_adff
+
+if TYPE_CHECKING:
+    import keras
 
 FOLDER = "servable"
 SOURCE = "made-from.txt"
 
 
-def answering(network: keras.Model, experiment: Experiment) -> tf.types.experimental.PolymorphicFunction:
+def answering(network: "keras.Model", experiment: Experiment) -> tf.types.experimental.PolymorphicFunction:
     """The function from whole windows `(batch, samples)` float32 to the network's outputs by name.
 
     The log-mel is computed from the window's own samples, and the one frame more that centring gives is dropped.
     """
+    from . import features
+
     frontend, frames = experiment.frontend, experiment.frames
 
     @tf.function(input_signature=[tf.TensorSpec((None, frames * frontend.hop), tf.float32, name="waveform")], autograph=False)
@@ -40,8 +43,11 @@ def answering(network: keras.Model, experiment: Experiment) -> tf.types.experime
     return answer
 
 
-def save(network: keras.Model, experiment: Experiment, model_file: Path) -> Path:
+def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
     """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
+    from .layers import Bidirectional
+    from .network import build_adff
+
     twin = build_adff(experiment, "float32")
     twin.set_weights(network.get_weights())
     for layer in twin.layers:

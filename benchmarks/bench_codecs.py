@@ -1,0 +1,88 @@
+"""How far a codec, a rate or a layout moves a model's answers: each song asked as it is and as FFmpeg and libsndfile re-encode it.
+
+    python benchmarks/bench_codecs.py MODEL SONG…
+
+Prints, by form, the mean and the worst difference of the song's values and of its windows' values from those of the original.
+"""
+
+import argparse
+import io
+
+import av
+import numpy as np
+import pandas as pd
+import soundfile
+import soxr
+
+from adff_tf.console import quiet_tensorflow
+
+BY_LIBSNDFILE = {
+    "flac 16 bit": {"format": "FLAC", "subtype": "PCM_16"},
+    "wav, six channels": {"format": "WAV", "subtype": "PCM_16"},
+    "ogg vorbis": {"format": "OGG", "subtype": "VORBIS"},
+}
+BY_FFMPEG = {
+    "mp3 128 kbit/s": ("mp3", "libmp3lame", 44100, 128_000),
+    "m4a aac 128 kbit/s": ("mp4", "aac", 44100, 128_000),
+    "opus 96 kbit/s": ("ogg", "libopus", 48000, 96_000),
+}
+RATES = {"wav 96 kHz": 96000, "wav 22.05 kHz": 22050, "wav 8 kHz": 8000}
+
+
+def encoded(samples: np.ndarray, rate_hz: int, container: str, codec: str, codec_rate_hz: int, bit_rate: int) -> bytes:
+    """Mono samples through one of FFmpeg's encoders."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=codec_rate_hz)
+        stream.layout, stream.bit_rate = "mono", bit_rate
+        frame = av.AudioFrame.from_ndarray(samples[None].astype("float32"), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = rate_hz, 0
+        resampler = av.AudioResampler(stream.format, "mono", codec_rate_hz, frame_size=stream.frame_size or 0)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(piece))
+        out.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def forms(samples: np.ndarray, rate_hz: int):
+    """(name, file content) of one recording in every form."""
+    for name, options in BY_LIBSNDFILE.items():
+        file = io.BytesIO()
+        channels = 6 if "six" in name else 1
+        with soundfile.SoundFile(file, "w", rate_hz, channels, **options) as sound:
+            for start in range(0, len(samples), rate_hz):  # libsndfile's vorbis encoder crashes on a minute at once
+                sound.write(np.tile(samples[start : start + rate_hz, None], channels))
+        yield name, file.getvalue()
+    for name, options in BY_FFMPEG.items():
+        yield name, encoded(samples, rate_hz, *options)
+    for name, other_hz in RATES.items():
+        file = io.BytesIO()
+        soundfile.write(file, soxr.resample(samples, rate_hz, other_hz), other_hz, format="WAV", subtype="FLOAT")
+        yield name, file.getvalue()
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("model")
+    ask.add_argument("songs", nargs="+")
+    args = ask.parse_args()
+    quiet_tensorflow()
+    from adff_tf import EmotionModel, audio
+
+    model, rows = EmotionModel.load(args.model), []
+    for song in args.songs:
+        original, samples = model.predict(song), np.clip(audio.load(song), -1, 1)
+        for name, content in forms(samples, 44100):
+            other = model.predict(content)
+            for target in model.task.targets:
+                count = min(len(original.start), len(other.start))
+                moved = np.abs(original.windows[target][:count] - other.windows[target][:count])
+                rows.append((name, abs(original.values[target] - other.values[target]), moved.mean(), moved.max()))
+    table = pd.DataFrame(rows, columns=["form", "song", "window", "worst window"])
+    summary = table.groupby("form", sort=False).agg({"song": ["mean", "max"], "window": "mean", "worst window": "max"})
+    print(f"{len(args.songs)} songs, {' and '.join(model.task.targets)} together, units of [-1, 1]")
+    print(summary.to_string(float_format="{:.4f}".format))
+
+
+if __name__ == "__main__":
+    main()
