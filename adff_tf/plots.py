@@ -74,12 +74,11 @@ def curve(emotion: Emotion) -> Figure:
             colour = QUADRANTS[name][1] if name in QUADRANTS else None
             axis.plot(middle, emotion.windows[PROBABILITIES][:, k], color=colour, linewidth=2.2, marker=_marker(middle), label=name)
         axis.set(ylim=(0, 1), ylabel="probability")
-    axis.set(xlabel="seconds", xlim=(0, emotion.seconds))
     axis.legend(frameon=False, ncols=6, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     note = (
         f"each point: {emotion.window_s:g} s around it" if not emotion.is_padded else "shorter than a window: padded with silence"
     )
-    axis.set_title(note, loc="left", fontsize=9, color=GREY)
+    axis.set(xlabel=f"seconds ({note})", xlim=(0, emotion.seconds))
     wave.set_title(_title(emotion))
     return figure
 
