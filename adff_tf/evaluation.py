@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,16 +107,15 @@ def trained_on(model: EmotionModel, table: pd.DataFrame) -> np.ndarray:
     The run's `index.csv` tells. A fold's model was trained on the other folds; the run's on all tracks, or where the run has no
     final model as fold 1's.
     """
-    fold = model.file.parent.name.removeprefix("fold") if model.file.parent.name.startswith("fold") else ""
-    run = model.file.parent.parent if fold else model.file.parent
+    of_fold = re.fullmatch(r"fold(\d+)", model.file.parent.name)
+    run = model.file.parent.parent if of_fold else model.file.parent
     if not (run / "index.csv").is_file():
         raise InputError(
             f"{run / 'index.csv'} is missing, which lists the tracks that {model.file} was trained on; copy it from the run"
         )
     known = pd.read_csv(run / "index.csv", dtype={"track_id": str})
-    if not fold and not model.experiment.validation.final_model:
-        fold = "1"
-    known = known[known["fold"] != int(fold)] if fold else known
+    if of_fold or not model.experiment.validation.final_model:
+        known = known[known["fold"] != (int(of_fold[1]) if of_fold else 1)]
     return (table["features"].isin(known["features"]) | table["path"].isin(known["path"])).to_numpy()
 
 

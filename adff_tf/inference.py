@@ -207,7 +207,7 @@ class EmotionModel:
         path: a run folder, or a `model.keras` in one (`fold1/model.keras` too). Raises InputError for anything else, for a run
         that is not finished, a damaged model and one of another version.
         """
-        file, config = _located(Path(path).expanduser())
+        file, config = _located(Path(path).expanduser().absolute())
         return cls(file, _experiment(config))
 
     @functools.cached_property
@@ -317,10 +317,10 @@ def _located(path: Path) -> tuple[Path, Path]:
                 )
             return path / "model.keras", path / "config.json"
         if not path.exists():
-            raise InputError(f"there is no model {path} (from {Path.cwd()}); {asked}")
+            raise InputError(f"there is no model {path}; {asked}")
         if path.suffix != ".keras":
             raise InputError(f"{path} is no model; {asked}")
-        for folder in (path.absolute().parent, path.absolute().parent.parent):
+        for folder in (path.parent, path.parent.parent):
             if (folder / "config.json").is_file():
                 return path, folder / "config.json"
     except PermissionError as error:

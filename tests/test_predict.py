@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +254,17 @@ def test_the_fold_that_was_held_out_scores_as_in_the_run(trained, tmp_path, caps
     assert score(command, capsys)[0] == 2  # the folder is not empty
 
 
+def test_a_folds_model_and_a_run_that_is_called_like_a_fold(trained, tmp_path, capsys, monkeypatch):
+    run, labels = trained
+    data = ["--data", labels, "--label-range", "-1", "1"]
+    monkeypatch.chdir(run.folder / "fold1")
+    status, _, err = score(["model.keras", *data, "--out", tmp_path / "a"], capsys)
+    assert status == 2 and "was trained on 6 of these 8 tracks" in err
+    shutil.copytree(run.folder, tmp_path / "fold-music", ignore=shutil.ignore_patterns("features", "fold1"))
+    status, _, err = score([tmp_path / "fold-music", *data, "--out", tmp_path / "b"], capsys)
+    assert status == 2 and "was trained on 6 of these 8 tracks" in err
+
+
 def test_all_tracks_when_told_and_the_report_says_so(trained, tmp_path, capsys):
     run, labels = trained
     command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out", "--allow-trained"]
@@ -290,8 +302,6 @@ def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
 
 
 def test_a_servable_of_another_model_is_not_used(trained, tmp_path):
-    import shutil
-
     run, _ = trained
     copy = tmp_path / "run"
     shutil.copytree(run.folder, copy, ignore=shutil.ignore_patterns("features"))
