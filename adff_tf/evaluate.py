@@ -23,7 +23,7 @@ training; with --dynamic also its curve over time, against PMEmo's annotations o
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
     """A run folder of adff-train, or a model.keras in one."""
     data: Annotated[Path, tyro.conf.arg(metavar="FOLDER|CSV")]
     """A data set's folder or a CSV file (path,valence,arousal[,group])."""

@@ -36,7 +36,7 @@ A song that cannot be used is named on standard error, the others go on, and the
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
     """A run folder of adff-train, or a model.keras in one."""
     songs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SONG…")]]
     """Recordings, folders of them (searched to the bottom), or - for a recording from standard input."""
