@@ -90,7 +90,9 @@ def path(emotion: Emotion) -> Figure:
     middle = (emotion.start + emotion.end) / 2
     points = np.stack([x, y], axis=1)
     if len(points) > 1:
-        steps = LineCollection(np.stack([points[:-1], points[1:]], axis=1), array=middle[:-1], cmap="viridis_r", linewidths=1.5)
+        steps = LineCollection(
+            list(np.stack([points[:-1], points[1:]], axis=1)), array=middle[:-1], cmap="viridis_r", linewidths=1.5
+        )
         axis.add_collection(steps)
     dots = axis.scatter(x, y, c=middle, cmap="viridis_r", s=22, zorder=3, vmin=0, vmax=emotion.seconds)
     axis.scatter([emotion.valence], [emotion.arousal], marker="+", s=180, color="black", zorder=4)
