@@ -131,9 +131,7 @@ def _annotations(root: Path, index: datasets.Index, model: EmotionModel) -> pd.D
     return pmemo.dynamic(root)
 
 
-def _score_curves(
-    model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, folder: Path, listener: Listener
-) -> dict | None:
+def _score_curves(model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, folder: Path, listener: Listener) -> dict:
     """Write dynamic.csv, a row a song, and return the mean and deviation over songs."""
     rows = []
     by_song = dict(iter(annotations.groupby("track_id")))

@@ -19,7 +19,6 @@ from .errors import InputError, listed
 
 if TYPE_CHECKING:
     from .inference import Emotion
-    from .tasks import Task
 
 STDIN = Path("-")
 
@@ -75,7 +74,7 @@ def _main(arguments: list[str]) -> None:
     model.hop_samples(options.hop)
     if options.plot:
         _check_room(options)
-    show = {"table": _table, "json": _json, "csv": _csv}[options.format](model.task, options)
+    show = {"table": _table, "json": _json, "csv": _csv}[options.format](options)
     kept, bad = [], []
     terminal = console.Terminal(stderr=True)
     with terminal.bar("songs", len(songs)) if len(songs) > 1 else console.SILENT.bar("", 1) as advance:
@@ -122,10 +121,6 @@ def find_songs(given: Sequence[Path]) -> list[Path]:
 # === Forms of output: each a function that is told of one song after the other ===
 
 
-def _numbers(task: "Task") -> tuple[str, ...]:
-    return task.targets if task.is_regression else tuple(f"p_{name}" for name in task.classes)
-
-
 def _rows(emotion: "Emotion", of_windows: bool) -> Iterator[dict]:
     """Flat rows: the song's, or its windows'."""
     whole = emotion.as_dict()
@@ -141,11 +136,11 @@ def _rows(emotion: "Emotion", of_windows: bool) -> Iterator[dict]:
         yield flat if of_windows else flat | {"padded": emotion.is_padded}
 
 
-def _json(task: "Task", options: Options) -> Callable[["Emotion"], None]:
+def _json(options: Options) -> Callable[["Emotion"], None]:
     return lambda emotion: print(json.dumps(emotion.as_dict(), allow_nan=False))
 
 
-def _csv(task: "Task", options: Options) -> Callable[["Emotion"], None]:
+def _csv(options: Options) -> Callable[["Emotion"], None]:
     writer: csv.DictWriter | None = None
 
     def show(emotion: "Emotion") -> None:
@@ -159,7 +154,7 @@ def _csv(task: "Task", options: Options) -> Callable[["Emotion"], None]:
     return show
 
 
-def _table(task: "Task", options: Options) -> Callable[["Emotion"], None]:
+def _table(options: Options) -> Callable[["Emotion"], None]:
     """Columns for reading, each song's line printed when it is done."""
     is_first = True
 
