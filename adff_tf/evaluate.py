@@ -57,10 +57,9 @@ def _main(arguments: list[str]) -> None:
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     console.import_tensorflow()
     from . import evaluation
-    from .inference import EmotionModel
 
     evaluation.evaluate(
-        EmotionModel.load(options.model), options.data, folder,
+        options.model, options.data, folder,
         kind=options.kind, label_range=options.label_range, features=options.features, skip_bad_audio=options.skip_bad_audio,
         allow_trained=options.allow_trained, leave_out_trained=options.leave_out_trained, dynamic=options.dynamic,
         listener=terminal,

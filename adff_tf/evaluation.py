@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from . import datasets, environment, pipeline, report, training, validation
-from .config import DataKind
+from .config import DataKind, Experiment
 from .console import SILENT, Listener
 from .datasets import pmemo
 from .errors import InputError, listed
 from .files import replaced
-from .inference import Emotion, EmotionModel
+from .inference import Emotion, EmotionModel, load_network, located
+from .tasks import TASKS, Task
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
 
@@ -33,7 +34,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: EmotionModel,
+    model: str | Path,
     data: str | Path,
     folder: str | Path,
     kind: DataKind = "auto",
@@ -45,50 +46,52 @@ def evaluate(
     dynamic: bool = False,
     listener: Listener = SILENT,
 ) -> Evaluation:
-    """Score a model on the data set at `data` (see `datasets.load`), into `folder`.
+    """Score the model of a run (see `inference.located`) on the data set at `data` (see `datasets.load`), into `folder`.
 
     features: the feature store's folder, inside `folder` by default. allow_trained: score tracks that the model was trained on too;
     leave_out_trained: go on with the others. dynamic: also score the curve against PMEmo's annotations over time.
 
     Raises InputError where tracks were trained on and neither is given, where `folder` is not empty, and as `validation.run`.
     """
-    folder, started, task = Path(folder), time.perf_counter(), model.task
+    folder, started = Path(folder), time.perf_counter()
     check_empty(folder)
+    file, experiment = located(model)
+    network, task = load_network(file, experiment), TASKS[experiment.task]
     index = datasets.load(data, kind, label_range)
     listener.say(f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups")
     validation.check_task(task, index)
-    annotations = _annotations(Path(data).expanduser(), index, model) if dynamic else None
-    tracks, bad = pipeline.prepare(
-        index.tracks, features or folder / "features", model.experiment.frontend, skip_bad_audio, listener
-    )
-    was_trained = trained_on(model, tracks.table)
+    annotations = _annotations(Path(data).expanduser(), index, task) if dynamic else None
+    tracks, bad = pipeline.prepare(index.tracks, features or folder / "features", experiment.frontend, skip_bad_audio, listener)
+    was_trained = trained_on(file, experiment, tracks.table)
     if was_trained.any() and leave_out_trained:
         tracks = tracks.rows(np.flatnonzero(~was_trained))
         listener.say(f"{was_trained.sum()} tracks that the model was trained on are left out")
         if not len(tracks):
-            raise InputError(f"{model.file} was trained on every track of {index.source}: none is left to score")
+            raise InputError(f"{file} was trained on every track of {index.source}: none is left to score")
     elif was_trained.any() and not allow_trained:
         raise InputError(
-            f"{model.file} was trained on {was_trained.sum()} of these {len(tracks)} tracks:\n"
+            f"{file} was trained on {was_trained.sum()} of these {len(tracks)} tracks:\n"
             f"{listed(tracks.table['track_id'][was_trained])}\nScores on them say nothing about new music. Leave them out by "
             "--leave-out-trained, or score them all the same by --allow-trained"
         )
 
     listener.say(f"scoring {len(tracks)} tracks")
-    owner, predictions = training.predict(model.network, model.experiment, tracks)
+    owner, predictions = training.predict(network, experiment, tracks)
     scores = validation.write_scores(folder, task, tracks.table, owner, predictions)
-    over_time = _score_curves(model, tracks.table, annotations, folder, listener) if annotations is not None else None
-    with replaced(folder / "config.json") as file:
-        file.write_text(model.experiment.to_json())
+    over_time = None
+    if annotations is not None:
+        over_time = _score_curves(EmotionModel.load(file), tracks.table, annotations, folder, listener)
+    with replaced(folder / "config.json") as partial:
+        partial.write_text(experiment.to_json())
     environment.write(folder / "environment.json")
     summary = validation.summarise(task, [scores], []) | {
-        "model": str(model.file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()), "dynamic": over_time,
+        "model": str(file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()), "dynamic": over_time,
         "seconds": round(time.perf_counter() - started, 1), "tracks": len(tracks),
         "groups": int(tracks.table["group"].nunique()), "source": index.source, "notes": list(index.notes), "left_out": bad,
     }  # fmt: skip
-    with replaced(folder / "metrics.json") as file:
-        file.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    report.write_evaluation(folder, model.experiment)
+    with replaced(folder / "metrics.json") as partial:
+        partial.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    report.write_evaluation(folder, experiment)
     return Evaluation(folder, summary)
 
 
@@ -101,20 +104,18 @@ def check_empty(folder: Path) -> None:
         raise InputError(f"{folder} is not empty:\n{listed(held)}\nGive another folder by --out")
 
 
-def trained_on(model: EmotionModel, table: pd.DataFrame) -> np.ndarray:
-    """Which rows of a table of tracks the model was trained on, bool `(tracks,)`: by the content of the recording, or by its path.
+def trained_on(file: Path, experiment: Experiment, table: pd.DataFrame) -> np.ndarray:
+    """Which rows of a table of tracks the model in `file` was trained on, bool `(tracks,)`, by content or by path.
 
     The run's `index.csv` tells. A fold's model was trained on the other folds; the run's on all tracks, or where the run has no
     final model as fold 1's.
     """
-    of_fold = re.fullmatch(r"fold(\d+)", model.file.parent.name)
-    run = model.file.parent.parent if of_fold else model.file.parent
+    of_fold = re.fullmatch(r"fold(\d+)", file.parent.name)
+    run = file.parent.parent if of_fold else file.parent
     if not (run / "index.csv").is_file():
-        raise InputError(
-            f"{run / 'index.csv'} is missing, which lists the tracks that {model.file} was trained on; copy it from the run"
-        )
+        raise InputError(f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; copy it from the run")
     known = pd.read_csv(run / "index.csv", dtype={"track_id": str})
-    if of_fold or not model.experiment.validation.final_model:
+    if of_fold or not experiment.validation.final_model:
         known = known[known["fold"] != (int(of_fold[1]) if of_fold else 1)]
     return (table["features"].isin(known["features"]) | table["path"].isin(known["path"])).to_numpy()
 
@@ -122,10 +123,10 @@ def trained_on(model: EmotionModel, table: pd.DataFrame) -> np.ndarray:
 # === Over time ===
 
 
-def _annotations(root: Path, index: datasets.Index, model: EmotionModel) -> pd.DataFrame:
+def _annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
     """PMEmo's annotations over time. Raises InputError for other data sets, and models that do not predict numbers."""
-    if not model.task.is_regression:
-        raise InputError(f"annotations over time are numbers, and the model's task is {model.task.name}; leave --dynamic out")
+    if not task.is_regression:
+        raise InputError(f"annotations over time are numbers, and the model's task is {task.name}; leave --dynamic out")
     if not pmemo.matches(root):
         raise InputError(f"{index.source} has no annotations over time that are known here (PMEmo has); leave --dynamic out")
     return pmemo.dynamic(root)

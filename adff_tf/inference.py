@@ -11,7 +11,7 @@ Valence and arousal are in units of [-1, 1], linear outputs: a value may lie a l
 import functools
 import json
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from .tasks import PROBABILITIES, TASKS, Task
 
 if TYPE_CHECKING:
     import keras
+
+Answer = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 BATCH = 8  # windows answered at once
 ENVELOPE_HZ = 20  # peaks a second kept of the waveform, for plots
@@ -189,16 +191,15 @@ class _Meter:
 
 
 class EmotionModel:
-    """A trained network with its front end: waveform in, valence and arousal (or classes) out.
+    """Something that answers for windows, asked about whole recordings: waveform in, valence and arousal (or classes) out.
 
     Load it once and ask it about as many recordings as you like.
     """
 
-    def __init__(self, file: Path, experiment: Experiment):
-        self.file, self.experiment = file, experiment
-        from . import servable
-
-        self._answer = servable.load(file) or servable.answering(self.network, experiment)
+    def __init__(self, experiment: Experiment, answer: Answer):
+        """experiment: what the windows are. answer: from whole windows `(batch, samples)` float32 to the network's outputs by name,
+        `(batch,)` or `(batch, 1)` a target and `(batch, classes)`."""
+        self.experiment, self._answer = experiment, answer
 
     @classmethod
     def load(cls, path: str | Path) -> "EmotionModel":
@@ -207,30 +208,11 @@ class EmotionModel:
         path: a run folder, or a `model.keras` in one (`fold1/model.keras` too). Raises InputError for anything else, for a run
         that is not finished, a damaged model and one of another version.
         """
-        file, config = _located(Path(path).expanduser().absolute())
-        return cls(file, _experiment(config))
+        from . import servable
 
-    @functools.cached_property
-    def network(self) -> "keras.Model":
-        """The Keras network, from log-mel to answers, float32. Raises InputError where the file is damaged."""
-        import keras
-
-        from . import network as _  # registers the layers  # noqa: F401
-
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # Keras only warns of layers that a file has no weights for
-                network = keras.models.load_model(self.file, compile=False)
-        except Exception as error:  # Keras raises whatever the damage leads to
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"{self.file} is damaged or no model: {reason}\nCopy it from the run again, or train again") from error
-        wanted = ((None, self.experiment.frames, self.experiment.frontend.mels), set(self.task.outputs))
-        if (network.input_shape, set(network.output_names)) != wanted:
-            raise InputError(
-                f"{self.file} takes {network.input_shape} and gives {', '.join(network.output_names)}; the config.json of its "
-                f"run says {wanted[0]} and task {self.task.name}: they do not belong together. Copy both from the run again"
-            )
-        return network
+        file, experiment = located(path)
+        answer = servable.load(file) or servable.answering(load_network(file, experiment), experiment)
+        return cls(experiment, lambda waveforms: {name: value.numpy() for name, value in answer(waveforms).items()})
 
     @property
     def task(self) -> Task:
@@ -278,8 +260,8 @@ class EmotionModel:
 
     def answer(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
         """The network's outputs for whole windows: `(batch, samples)` float32 to `(batch,)` a target, `(batch, classes)`."""
-        outputs = {name: value.numpy() for name, value in self._answer(waveforms).items()}
-        return {name: value[:, 0] if self.task.is_regression else value for name, value in outputs.items()}
+        outputs = self._answer(waveforms)
+        return {name: value.reshape(-1) if self.task.is_regression else value for name, value in outputs.items()}
 
     def hop_samples(self, hop_s: float | None) -> int:
         """A hop in samples, half a window for None. Raises InputError unless it is above 0 and at most a window."""
@@ -300,6 +282,38 @@ def _batches(items: Iterable, size: int = BATCH) -> Iterator[list]:
             batch = []
     if batch:
         yield batch
+
+
+def located(path: str | Path) -> tuple[Path, Experiment]:
+    """The model file of a run folder or of a `model.keras` in one, and its run's settings. Raises InputError."""
+    file, config = _located(Path(path).expanduser().absolute())
+    return file, _experiment(config)
+
+
+def load_network(file: Path, experiment: Experiment) -> "keras.Model":
+    """The Keras network in a `model.keras`, from log-mel to answers, float32.
+
+    Raises InputError where the file is damaged or is not of this experiment.
+    """
+    import keras
+
+    from . import network as _  # registers the layers  # noqa: F401
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns of layers that a file has no weights for
+            network = keras.models.load_model(file, compile=False)
+    except Exception as error:  # Keras raises whatever the damage leads to
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"{file} is damaged or no model: {reason}\nCopy it from the run again, or train again") from error
+    outputs = TASKS[experiment.task].outputs
+    wanted = ((None, experiment.frames, experiment.frontend.mels), set(outputs))
+    if (network.input_shape, set(network.output_names)) != wanted:
+        raise InputError(
+            f"{file} takes {network.input_shape} and gives {', '.join(network.output_names)}; the config.json of its "
+            f"run says {wanted[0]} and task {experiment.task}: they do not belong together. Copy both from the run again"
+        )
+    return network
 
 
 def _located(path: Path) -> tuple[Path, Path]:

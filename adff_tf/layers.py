@@ -102,8 +102,12 @@ def _lstm_step(z, c, cell):
 
 def _project(sequences, cell):
     """The input's part of all gates at all times, `(batch, time, 4 * units)`: one product instead of one a step."""
-    projected = ops.matmul(sequences, cell.kernel)
-    return projected + cell.bias if cell.use_bias else projected
+    _, time, features = ops.shape(sequences)
+    projected = ops.matmul(
+        ops.reshape(sequences, (-1, features)), cell.kernel
+    )  # of matrices: a tenth of the nodes in TensorFlow's graph
+    projected = projected + cell.bias if cell.use_bias else projected
+    return ops.reshape(projected, (-1, time, 4 * cell.units))
 
 
 class _ProjectedCell(keras.layers.LSTMCell):
@@ -166,7 +170,7 @@ class Bidirectional(keras.layers.Bidirectional):
     """
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
-        on_cudnn = self.forward_layer.use_cudnn is not False and keras.distribution.list_devices("gpu")
+        on_cudnn = self.forward_layer.use_cudnn is not False and _may_have_cudnn()
         if on_cudnn or mask is not None or initial_state is not None or self.merge_mode != "concat" or self.return_state:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         forward, backward = self.forward_layer.cell, self.backward_layer.cell
@@ -187,6 +191,11 @@ class Bidirectional(keras.layers.Bidirectional):
         if not self.return_sequences:
             return last
         return ops.concatenate([outputs[..., :units], ops.flip(outputs[..., units:], axis=1)], axis=-1)
+
+
+def _may_have_cudnn() -> bool:
+    """Whether Keras may find a GPU; it lists devices on TensorFlow and JAX, and elsewhere its own layer is left to look."""
+    return keras.backend.backend() not in ("tensorflow", "jax") or bool(keras.distribution.list_devices("gpu"))
 
 
 def _gates_apart(x, units: int):

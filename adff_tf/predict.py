@@ -18,9 +18,10 @@ from .audio import SUFFIXES
 from .errors import InputError, listed
 
 if TYPE_CHECKING:
-    from .inference import Emotion
+    from .inference import Emotion, EmotionModel
 
 STDIN = Path("-")
+STOPPED = "stopped. What was printed holds."
 
 DESCRIPTION = """Valence and arousal (or the emotion class) of songs, by a model that adff-train made.
 
@@ -34,16 +35,16 @@ A song that cannot be used is named on standard error, the others go on, and the
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, or a model.keras in one."""
+class Output:
+    """How answers are given."""
+
     songs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SONG…")]]
     """Recordings, folders of them (searched to the bottom), or - for a recording from standard input."""
     format: Literal["table", "json", "csv"] = "table"
     """table: for reading. json: an object a line, with the curve. csv: a row a song, or a window with --curve."""
-    hop: float | None = None
+    hop: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
     """Seconds from one window of the curve to the next; half a window if not given."""
-    scale: tuple[float, float] = (-1.0, 1.0)
+    scale: Annotated[tuple[float, float], tyro.conf.arg(metavar="LOW HIGH")] = (-1.0, 1.0)
     """Lowest and highest value to give valence and arousal in, such as 0 1 or 1 9."""
     curve: bool = False
     """table and csv: a row a window instead of a row a song."""
@@ -55,22 +56,35 @@ class Options:
     """Let plots take the place of those that are there."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
+    """A run folder of adff-train, or a model.keras in one."""
+    output: tyro.conf.OmitArgPrefixes[Output]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, ask, print. Exits with 2 for a user's mistake, and where a song could not be used."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), "stopped. What was printed holds.")
+    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), STOPPED)
 
 
 def _main(arguments: list[str]) -> None:
     options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-predict")
-    songs = find_songs(options.songs)
+    songs = find_songs(options.output.songs)
     console.import_tensorflow()
     import tensorflow as tf
 
     from . import inference
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # a second to a first answer, and no gain later
+    ask(inference.EmotionModel.load(options.model), songs, options.output)
 
-    model = inference.EmotionModel.load(options.model)
+
+def ask(model: "EmotionModel", songs: Sequence[Path], options: Output) -> None:
+    """Print what a model answers for each song, and draw what is asked for; songs that cannot be used are named at the end.
+
+    Raises InputError for an option that cannot be used, before any song, and where songs could not be used, after all of them.
+    """
     model.hop_samples(options.hop)
     if options.plot:
         _check_room(options)
@@ -136,11 +150,11 @@ def _rows(emotion: "Emotion", of_windows: bool) -> Iterator[dict]:
         yield flat if of_windows else flat | {"padded": emotion.is_padded}
 
 
-def _json(options: Options) -> Callable[["Emotion"], None]:
+def _json(options: Output) -> Callable[["Emotion"], None]:
     return lambda emotion: print(json.dumps(emotion.as_dict(), allow_nan=False))
 
 
-def _csv(options: Options) -> Callable[["Emotion"], None]:
+def _csv(options: Output) -> Callable[["Emotion"], None]:
     writer: csv.DictWriter | None = None
 
     def show(emotion: "Emotion") -> None:
@@ -154,7 +168,7 @@ def _csv(options: Options) -> Callable[["Emotion"], None]:
     return show
 
 
-def _table(options: Options) -> Callable[["Emotion"], None]:
+def _table(options: Output) -> Callable[["Emotion"], None]:
     """Columns for reading, each song's line printed when it is done."""
     is_first = True
 
@@ -182,7 +196,7 @@ def _cell(value) -> str:
 # === Plots ===
 
 
-def _check_room(options: Options) -> None:
+def _check_room(options: Output) -> None:
     """Raise InputError before any work where plots would take the place of others, or cannot be written."""
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out} is a file; give a folder for the plots")

@@ -43,16 +43,22 @@ def answering(network: "keras.Model", experiment: Experiment) -> tf.types.experi
     return answer
 
 
-def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
-    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
+def without_cudnn(network: "keras.Model", experiment: Experiment) -> "keras.Model":
+    """A float32 twin with the same weights, whose trace holds nothing that a CPU has not, whatever the machine."""
     from .layers import Bidirectional
     from .network import build_adff
 
     twin = build_adff(experiment, "float32")
     twin.set_weights(network.get_weights())
     for layer in twin.layers:
-        if isinstance(layer, Bidirectional):  # on cuDNN it would be traced as an operation that no CPU has
+        if isinstance(layer, Bidirectional):
             layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
+    return twin
+
+
+def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
+    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
+    twin = without_cudnn(network, experiment)
     module = tf.Module()
     module.answer = answering(twin, experiment)
     module.weights = [variable.value for variable in twin.variables]
@@ -92,4 +98,4 @@ def load(model_file: Path) -> Callable | None:
 
 def _content(file: Path) -> str:
     with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "blake2b").hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()  # processors have instructions for it

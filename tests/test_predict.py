@@ -18,7 +18,7 @@ import soundfile
 from adff_tf import evaluate, features, predict, validation
 from adff_tf.audio import AudioError
 from adff_tf.config import Data
-from adff_tf.inference import EmotionModel
+from adff_tf.inference import EmotionModel, load_network, located
 
 from . import tiny
 from .test_audio import encode
@@ -290,13 +290,13 @@ def test_a_run_has_a_servable_that_answers_as_its_network(trained):
 def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
     """The store's first three and last two frames have seen their neighbours; a trained model moves by less than 0.01."""
     run, _ = trained
-    model = EmotionModel.load(run.folder)
+    model, network = EmotionModel.load(run.folder), load_network(*located(run.folder))
     waveform = music(6.0, 30)
     whole = features.track_log_mel(waveform)
     moved = []
     for start in range(50, 450, 50):
         own = model.predict(waveform[start * 441 : (start + 100) * 441], RATE)
-        stored = model.network(whole[None, start : start + 100], training=False)
+        stored = network(whole[None, start : start + 100], training=False)
         moved += [abs(stored[name].numpy().item() - own.values[name]) for name in ("valence", "arousal")]
     assert 0 < max(moved) < 0.01
 
