@@ -93,7 +93,7 @@ def silenced_stderr() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(2)
     try:
-        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
+        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             warnings.simplefilter("ignore")
             os.dup2(nowhere.fileno(), 2)
             yield

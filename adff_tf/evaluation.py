@@ -18,7 +18,7 @@ from .config import DataKind, Experiment
 from .console import SILENT, Listener
 from .datasets import pmemo
 from .errors import InputError, listed
-from .files import replaced
+from .files import check_empty, replaced
 from .inference import Emotion, EmotionModel, load_network, located
 from .tasks import TASKS, Task
 
@@ -54,7 +54,7 @@ def evaluate(
     Raises InputError where tracks were trained on and neither is given, where `folder` is not empty, and as `validation.run`.
     """
     folder, started = Path(folder), time.perf_counter()
-    check_empty(folder)
+    check_empty(folder, "the evaluation", may_hold=["features"])  # of an earlier one, still good
     file, experiment = located(model)
     network, task = load_network(file, experiment), TASKS[experiment.task]
     index = datasets.load(data, kind, label_range)
@@ -93,15 +93,6 @@ def evaluate(
         partial.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     report.write_evaluation(folder, experiment)
     return Evaluation(folder, summary)
-
-
-def check_empty(folder: Path) -> None:
-    """Raise InputError unless an evaluation can be written to `folder`; features computed by an earlier one may lie there."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for the evaluation by --out")
-    held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    if set(held) - {"features"}:
-        raise InputError(f"{folder} is not empty:\n{listed(held)}\nGive another folder by --out")
 
 
 def trained_on(file: Path, experiment: Experiment, table: pd.DataFrame) -> np.ndarray:

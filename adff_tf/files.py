@@ -4,10 +4,10 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, listed
 
 
 @contextlib.contextmanager
@@ -28,6 +28,15 @@ def replaced(path: str | Path) -> Iterator[Path]:
         raise full_disk(path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None:
+    """Raise InputError unless `what` can be written to `folder` without touching what is there, but for names that it may hold."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder for {what} by --out")
+    held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if set(held) - set(may_hold):
+        raise InputError(f"{folder} is not empty, and was left as it is:\n{listed(held)}\nGive another folder for {what} by --out")
 
 
 def is_full(error: OSError) -> bool:

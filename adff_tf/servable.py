@@ -7,10 +7,11 @@ where the two do not belong together `model.keras` counts.
 Loading it builds no network, so what does is imported where it is needed.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,17 +66,25 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
     folder = model_file.with_name(FOLDER)
     partial = model_file.with_name(f".{FOLDER}.{os.getpid()}.part")
     try:
-        tf.saved_model.save(module, str(partial))
+        with full_disk_told(folder):
+            tf.saved_model.save(module, str(partial))
         (partial / SOURCE).write_text(_content(model_file))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """TensorFlow's own error for a write that found no room becomes ours, which says what to do."""
+    try:
+        yield
     except tf.errors.OpError as error:
         if "No space left" not in str(error):
             raise
         raise full_disk(folder) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
 
 
 def load(model_file: Path) -> Callable | None:

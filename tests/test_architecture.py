@@ -9,10 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "adff_tf"
+ABOVE = ("export", "tuning")  # at the top of the repository; they install inside the package
 
 # Rooms from the ground up; a room may import those of lower floors and of its own.
 FLOORS = [
-    {"errors"},
+    {"errors", "litert"},  # litert.py stands alone: a device gets it by itself
     {"config", "files"},
     {"console", "tasks", "presets", "audio", "layers"},
     {"features", "datasets", "network", "metrics", "environment"},
@@ -58,6 +59,17 @@ def test_imports_run_one_way(file):
     assert not upward, f"{room} imports {upward}, which stand above it"
 
 
+@pytest.mark.parametrize("part, other", [ABOVE, ABOVE[::-1]])
+def test_export_and_tuning_do_not_know_each_other(part, other):
+    for file in (ROOT / part).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert other not in (node.module or "").split(".") and other not in {alias.name for alias in node.names}, file
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                assert not any(name.split(".")[0] in ("adff_tf", *ABOVE) for name in names), f"{file}: import relatively"
+
+
 @pytest.mark.parametrize("room", PURE_KERAS)
 def test_the_network_is_pure_keras(room):
     tree = ast.parse((PACKAGE / f"{room}.py").read_text())
@@ -72,7 +84,8 @@ def test_the_network_is_pure_keras(room):
         "import adff_tf",
         "import adff_tf.train, adff_tf.presets",
         "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
-        "import adff_tf.datasets",
+        "import adff_tf.datasets, adff_tf.litert",
+        "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
     ],
 )
 def test_loads_no_tensorflow(statement):

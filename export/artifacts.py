@@ -1,0 +1,178 @@
+"""An export: a trained run as a folder of artifacts, whole or not at all.
+
+saved_model/1/               for TensorFlow Serving, see saved_model.py
+adff_float32.tflite …        for devices, see tflite.py
+adff_litert.py               runs them without TensorFlow (adff_tf/litert.py), with requirements.txt
+serving/                     configuration of a TensorFlow Serving container
+model.keras, config.json     what all of it was made from, so that it can be made again; model_card.md where the run has one
+adff.json                    the description that every artifact carries (about.py)
+parity.json                  written last: how each artifact agrees with model.keras
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .. import datasets, features, inference, litert, servable
+from ..config import Experiment
+from ..console import SILENT, Listener
+from ..files import check_empty
+from . import about, parity, saved_model, tflite, warmup, windows
+
+Format = Literal["saved_model", "tflite"]
+COMPARED, CALIBRATED = 24, 32  # windows of music to compare on, beside the hostile ones, and to calibrate on
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export: its folder, how each artifact agrees with the model, and the content of `parity.json`."""
+
+    folder: Path
+    artifacts: tuple[parity.Parity, ...]
+    report: dict
+
+    @property
+    def passed(self) -> bool:
+        return self.report["passed"]
+
+
+def export(
+    model: str | Path, folder: str | Path, formats: Sequence[Format] = ("saved_model", "tflite"), listener: Listener = SILENT
+) -> Export:
+    """Write a trained run's artifacts into `folder` and compare each with the Keras model.
+
+    model: a run folder or a `model.keras` in one. Nothing is left of an export that is stopped. Raises InputError for a model that
+    cannot be used, before any work for a folder that is not empty, and for a full disk.
+    """
+    folder = Path(folder).expanduser()
+    check_empty(folder, "the export")
+    file, experiment = inference.located(model)
+    source = _Source.of(file, experiment)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with servable.full_disk_told(folder):
+            listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
+            made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
+            _lay_beside(source, partial, formats)
+            report = _report(source, made)
+            (partial / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+            os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Export(folder, tuple(made), report)
+
+
+# === What is exported ===
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A trained model, what its artifacts say of themselves, and the windows that they are compared on.
+
+    network: float32 and without cuDNN. music: where the windows are from. wanted: the Keras model's answers to `windows`.
+    """
+
+    file: Path
+    experiment: Experiment
+    network: keras.Model
+    about: dict
+    music: str
+    windows: dict[str, np.ndarray]
+    wanted: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, file: Path, experiment: Experiment) -> "_Source":
+        network = servable.without_cudnn(inference.load_network(file, experiment), experiment)
+        told = about.about(experiment, _terms(_run(file)))
+        music, found = windows.of_music(_run(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
+        named = {f"music {k}": window for k, window in enumerate(found)} | windows.hostile(told["window"], told["sample_rate_hz"])
+        answer = servable.answering(network, experiment)
+        model = inference.EmotionModel(experiment, lambda waveforms: {k: v.numpy() for k, v in answer(waveforms).items()})
+        return cls(file, experiment, network, told, music, named, parity.reference(model.answer, named))
+
+    def calibration(self) -> list[np.ndarray]:
+        """Windows of music to calibrate on, drawn apart from those that are compared on."""
+        return windows.of_music(_run(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1)[1]
+
+    def log_mels(self) -> dict[str, np.ndarray]:
+        """The windows as log-mels `(frames, mels)`."""
+        frontend, frames = self.experiment.frontend, self.experiment.frames
+        return {name: features.log_mel(window[None], frontend)[0, :frames].numpy() for name, window in self.windows.items()}
+
+
+def _run(file: Path) -> Path:
+    """The run folder of a `model.keras`."""
+    return file.parent if (file.parent / "config.json").is_file() else file.parent.parent
+
+
+def _terms(run: Path) -> str:
+    """Licence and citation of the data, as the run's metrics.json tells its source."""
+    try:
+        return datasets.terms(json.loads((run / "metrics.json").read_text())["source"])
+    except FileNotFoundError:
+        return "not known: the run has no metrics.json"
+
+
+# === Artifacts ===
+
+
+def _saved_model(source: _Source, folder: Path, listener: Listener) -> Iterator[parity.Parity]:
+    listener.say("saved_model …")
+    place = folder / "saved_model" / "1"
+    saved_model.write(source.network, source.experiment, source.about, place)
+    warmup.write(place, source.about)
+    signatures = tf.saved_model.load(str(place)).signatures
+    by_waveform, by_log_mel = signatures["serving_default"], signatures["log_mel"]
+    yield parity.compare("saved_model", lambda window: by_waveform(waveform=window), source.windows, source.wanted)
+    yield parity.compare("saved_model/log_mel", lambda window: by_log_mel(log_mel=window), source.log_mels(), source.wanted)
+
+
+def _tflite(source: _Source, folder: Path, listener: Listener) -> Iterator[parity.Parity]:
+    for name, content in tflite.files(source.network, source.experiment, source.about, source.calibration()):
+        listener.say(f"{name} …")
+        (folder / name).write_bytes(content)
+        if "log_mel" in name:
+            yield parity.compare(name, tflite.answering(folder / name), source.log_mels(), source.wanted)
+        else:
+            answer = litert.EmotionRunner.load(folder / name).answer
+            yield parity.compare(name, lambda window, answer=answer: answer(window[0]), source.windows, source.wanted)
+    shutil.copyfile(litert.__file__, folder / "adff_litert.py")
+    (folder / "requirements.txt").write_text("\n".join(litert.REQUIREMENTS) + "\n")
+
+
+_FORMS = {"saved_model": _saved_model, "tflite": _tflite}
+
+
+def _lay_beside(source: _Source, folder: Path, formats: Sequence[Format]) -> None:
+    """What the artifacts were made from, what they say of themselves, and how to serve them."""
+    shutil.copyfile(source.file, folder / "model.keras")
+    (folder / "config.json").write_text(source.experiment.to_json())
+    (folder / about.FILE).write_text(json.dumps(source.about, indent=2) + "\n")
+    card = _run(source.file) / "model_card.md"
+    if card.is_file():
+        shutil.copyfile(card, folder / card.name)
+    if "saved_model" in formats:
+        shutil.copytree(Path(__file__).with_name("serving"), folder / "serving", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _report(source: _Source, made: Sequence[parity.Parity]) -> dict:
+    """The content of parity.json."""
+    spread = parity.spread(source.wanted)
+    return {
+        "passed": all(found.is_within for found in made if not found.may_miss),
+        "windows": {"music": source.music, "names": list(source.windows)},
+        "spread": spread,
+        "telling": min(spread.values()) >= parity.TELLING,
+        "artifacts": {found.artifact: found.as_dict() for found in made},
+        "made_with": {"adff_tf": source.about["adff_tf"], "tensorflow": tf.__version__, "keras": keras.__version__},
+    }
