@@ -2,7 +2,8 @@
 
     python benchmarks/bench_codecs.py MODEL SONG…
 
-Prints, by form, the mean and the worst difference of the song's values and of its windows' values from those of the original.
+Prints, by form, the mean and the worst difference of the song's values and of its windows' values from those of the original: in
+units of [-1, 1], or of probability for classes.
 """
 
 import argparse
@@ -74,13 +75,14 @@ def main() -> None:
         original, samples = model.predict(song), np.clip(audio.load(song), -1, 1)
         for name, content in forms(samples, 44100):
             other = model.predict(content)
-            for target in model.task.targets:
+            for output in model.task.outputs:
                 count = min(len(original.start), len(other.start))
-                moved = np.abs(original.windows[target][:count] - other.windows[target][:count])
-                rows.append((name, abs(original.values[target] - other.values[target]), moved.mean(), moved.max()))
+                whole = np.abs(original.windows[output].mean(axis=0) - other.windows[output].mean(axis=0)).max()
+                moved = np.abs(original.windows[output][:count] - other.windows[output][:count])
+                rows.append((name, whole, moved.mean(), moved.max()))
     table = pd.DataFrame(rows, columns=["form", "song", "window", "worst window"])
     summary = table.groupby("form", sort=False).agg({"song": ["mean", "max"], "window": "mean", "worst window": "max"})
-    print(f"{len(args.songs)} songs, {' and '.join(model.task.targets)} together, units of [-1, 1]")
+    print(f"{len(args.songs)} songs, {' and '.join(model.task.outputs)} together")
     print(summary.to_string(float_format="{:.4f}".format))
 
 
