@@ -211,7 +211,7 @@ class EmotionModel:
         from . import servable
 
         file, experiment = located(path)
-        answer = servable.load(file) or servable.answering(load_network(file, experiment), experiment)
+        answer = servable.load(file, experiment) or servable.answering(load_network(file, experiment), experiment)
         return cls(experiment, lambda waveforms: {name: value.numpy() for name, value in answer(waveforms).items()})
 
     @property

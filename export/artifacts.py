@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from .. import datasets, features, inference, litert, servable
 from ..config import Experiment
-from ..console import SILENT, Listener
+from ..console import SILENT, Listener, silenced_stderr
 from ..files import check_empty
 from . import about, parity, saved_model, tflite, warmup, windows
 
@@ -92,6 +92,7 @@ class _Source:
 
     @classmethod
     def of(cls, file: Path, experiment: Experiment) -> "_Source":
+        servable.check(file, experiment)
         network = servable.without_cudnn(inference.load_network(file, experiment), experiment)
         told = about.about(experiment, _terms(_run(file)))
         music, found = windows.of_music(_run(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
@@ -144,7 +145,8 @@ def _tflite(source: _Source, folder: Path, listener: Listener) -> Iterator[parit
         if "log_mel" in name:
             yield parity.compare(name, tflite.answering(folder / name), source.log_mels(), source.wanted)
         else:
-            answer = litert.EmotionRunner.load(folder / name).answer
+            with silenced_stderr():  # of the delegate that it makes
+                answer = litert.EmotionRunner.load(folder / name).answer
             yield parity.compare(name, lambda window, answer=answer: answer(window[0]), source.windows, source.wanted)
     shutil.copyfile(litert.__file__, folder / "adff_litert.py")
     (folder / "requirements.txt").write_text("\n".join(litert.REQUIREMENTS) + "\n")

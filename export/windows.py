@@ -1,5 +1,6 @@
 """Windows of waveform to calibrate and to compare artifacts on: music, the run's own where it is at hand, and hostile ones."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +14,17 @@ from ..datasets import synthetic
 def of_music(run: Path, count: int, window: int, sample_rate_hz: int, seed: int) -> tuple[str, list[np.ndarray]]:
     """Where they are from, in words, and `count` windows `(window,)` float32 at random places of music.
 
-    Of the recordings that the run's `index.csv` names, each once, as long as they are still there; else of music made in code
-    (`datasets.synthetic`). Silence stands behind a recording shorter than a window, as in training.
+    Of the recordings that the run's `index.csv` names and that are still there, one after the other and then from the start again;
+    or of music made in code (`datasets.synthetic`) where there are none. Silence stands behind one shorter than a window, as
+    in training.
     """
     rng = np.random.default_rng(seed)
     index = run / "index.csv"
-    paths = pd.read_csv(index, usecols=["path"])["path"].tolist() if index.is_file() else []
-    windows: list[np.ndarray] = []
-    for path in rng.permutation(paths)[: 2 * count]:  # as many again for those that have gone
-        if len(windows) < count and Path(path).is_file():
-            windows.append(_any_window(audio.load(path, sample_rate_hz), window, rng))
-    if windows:
-        return "the run's recordings", windows
+    named = pd.read_csv(index, usecols=["path"])["path"] if index.is_file() else []
+    paths = [path for path in rng.permutation(named) if Path(path).is_file()]
+    if paths:
+        recordings = (audio.load(path, sample_rate_hz) for path in itertools.islice(itertools.cycle(paths), count))
+        return "the run's recordings", [_any_window(waveform, window, rng) for waveform in recordings]
     seconds = 1.5 * window / sample_rate_hz
     made = (synthetic.clip(seed, number, seconds, sample_rate_hz)[1] for number in range(count))
     return "music made in code", [_any_window(waveform, window, rng) for waveform in made]
