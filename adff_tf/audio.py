@@ -47,6 +47,7 @@ SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")  # what is
 MOST = 100.0  # a lossy file's peak may pass full scale, but not so far
 MP3_FRAME = 1152  # samples a channel
 BLOCK = 2**18  # samples decoded at once
+LONGEST_S = 7 * 86400.0  # a header that states more is damaged itself
 LONG_S, LONG_BYTES = 900, 2**28  # what is longer or larger is decoded twice rather than held
 # Containers that hold music. A playlist or a text with a music file's name would have FFmpeg open what it points to.
 FFMPEG_FORMATS = "aac,ac3,aiff,ape,asf,caf,flac,matroska,mov,mp3,mpeg,mpegts,ogg,tta,wav,w64,wv"
@@ -84,12 +85,13 @@ def load(source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *
 
 
 def blocks(
-    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None
+    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None, name: str = ""
 ) -> Iterator[np.ndarray]:
     """The waveform of `load` in pieces `(samples,)`, at least one, none of them empty; a recording of hours takes no more memory
     than one of minutes.
 
     Arguments and errors as in `load`, the errors when the first piece is asked for; damage further on, when it is reached.
+    name: what errors call it, its path by default.
     """
     wanted = _checked_rate(sample_rate_hz, "sample_rate_hz")
     if isinstance(source, np.ndarray):
@@ -102,9 +104,9 @@ def blocks(
         raise InputError(f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array")
     if source_rate_hz is not None:
         raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
-    name = "<bytes>" if isinstance(source, bytes) else str(source)
+    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else _opened(name) as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else _opened(str(source)) as file:
             yield from _finished(_decoded(file, name), wanted, name)
     except OSError as error:
         raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
@@ -255,7 +257,7 @@ def _full_scale(samples: np.ndarray) -> np.ndarray:
     """Samples of an audio type as float32, full scale ±1, in the same shape."""
     if samples.dtype.kind == "f":
         return samples.astype(np.float32, copy=False)
-    if samples.dtype not in (np.int8, np.int16, np.int32, np.uint8):
+    if samples.dtype.newbyteorder("=") not in (np.int8, np.int16, np.int32, np.uint8):
         raise InputError(f"samples of type {samples.dtype} were given; give float32, float64, int8, int16, int32 or uint8")
     full_scale = np.float32(2 ** (8 * samples.dtype.itemsize - 1))
     scaled = samples.astype(np.float32)
@@ -299,13 +301,20 @@ def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
         count = _samples(_libsndfile_blocks(file))
         more = not _bears_out(file, count) and _samples(_ffmpeg_blocks(file, name)) > count
         blocks = _ffmpeg_blocks(file, name) if more else _libsndfile_blocks(file)
-    rate = 0
+    rate = heard = 0
+    stated_s = _stated_s(file)
     for rate, block in blocks:
         if not 1000 <= rate <= 768_000:
             raise AudioError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
+        heard += len(block)
         yield rate, block
     if not rate:
         raise AudioError(f"{name}: is no audio or damaged: neither libsndfile nor FFmpeg decodes it (it begins {head!r})")
+    if heard and heard / rate < 0.99 * stated_s - 0.1:
+        raise AudioError(
+            f"{name}: states {stated_s:.1f} s and holds {heard / rate:.1f} s: it is cut off or damaged. Get it whole, or keep "
+            "what is there as a file of its own: ffmpeg -i SONG PART.wav"
+        )
 
 
 def _samples(blocks: Iterable[tuple[int, np.ndarray]]) -> int:
@@ -342,6 +351,36 @@ def _promised(file: BinaryIO) -> tuple[int, int, bool]:
             return sound.frames, sound.samplerate, sound.format == "MP3"
     except sf.SoundFileError:
         return 0, 0, False
+
+
+def _stated_s(file: BinaryIO) -> float:
+    """Seconds that the file's header states; 0 where it states none."""
+    file.seek(0)
+    try:
+        with _Stream(_handle(file), closefd=False) as sound:
+            kind, seconds = sound.format, sound.frames / sound.samplerate
+    except sf.SoundFileError:
+        return 0.0
+    if kind in ("WAV", "WAVEX"):  # libsndfile cuts its promise to the file's size
+        return _riff_s(file)
+    is_stated = kind == "FLAC" or kind == "MP3" and _states_its_length(file)
+    return seconds if is_stated and seconds < LONGEST_S else 0.0
+
+
+def _riff_s(file: BinaryIO) -> float:
+    """Seconds that a wav's chunks state; 0 where a pipe left them open."""
+    file.seek(12)
+    bytes_a_second = 0
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"data":
+            return size / bytes_a_second if bytes_a_second and size < 0x7FFF0000 else 0.0
+        start = file.tell()
+        if name == b"fmt ":
+            form = file.read(16)
+            bytes_a_second = int.from_bytes(form[4:8], "little") * int.from_bytes(form[12:14], "little")
+        file.seek(start + size + size % 2)
+    return 0.0
 
 
 def _is_short(file: BinaryIO) -> bool:
@@ -444,8 +483,9 @@ def _graph_decoder(path: bytes) -> tuple[np.int64, np.int64]:
     """The position in GRAPH_DECODERS that reads this file (-1: none) and its rate in Hz; only the header is read."""
     try:
         with _opened(os.fsdecode(path)) as file, sf.SoundFile(_handle(file), closefd=False) as sound:
-            kind = (sound.format, sound.subtype)
-            return np.int64([*GRAPH_DECODERS].index(kind) if kind in GRAPH_DECODERS else -1), np.int64(sound.samplerate)
+            kind, rate, seconds = (sound.format, sound.subtype), sound.samplerate, sound.frames / sound.samplerate
+            is_whole = kind[0] != "WAV" or seconds >= 0.99 * _riff_s(file) - 0.1
+            return np.int64([*GRAPH_DECODERS].index(kind) if is_whole and kind in GRAPH_DECODERS else -1), np.int64(rate)
     except (AudioError, OSError, sf.SoundFileError):  # `load`, which comes next, says what is wrong
         return np.int64(-1), np.int64(0)
 

@@ -93,7 +93,7 @@ def silenced_stderr() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(2)
     try:
-        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
             warnings.simplefilter("ignore")
             os.dup2(nowhere.fileno(), 2)
             yield
@@ -114,22 +114,31 @@ def import_tensorflow() -> None:
 def run(command: Callable[[], None], stopped: str = "stopped. The same command goes on from here.") -> None:
     """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130, after `stopped`."""
     quiet_tensorflow()
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
-    sys.stderr.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # as where a daemon closed it
+            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
     os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
     try:
         command()
     except InputError as error:
         sys.exit(_fail(str(error), 2))
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
     except OSError as error:
         if not is_full(error):
             raise
-        sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
+        if error.filename is not None:
+            sys.exit(_fail(str(full_disk(Path(error.filename))), 2))
+        _drop_output()
+        sys.exit(_fail("the disk that standard output goes to is full; what it holds so far is good. Write to another", 2))
     except KeyboardInterrupt:
         sys.exit(_fail(stopped, 130))
+
+
+def _drop_output() -> None:
+    """What standard output still holds back is not written at the end, which would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(text: str, status: int) -> int:

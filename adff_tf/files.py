@@ -30,6 +30,14 @@ def replaced(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with ~ and ~user written out. Raises InputError for a user that there is not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be used: {error} Give the path in full") from None
+
+
 def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None:
     """Raise InputError unless `what` can be written to `folder` without touching what is there, but for names that it may hold."""
     if folder.exists() and not folder.is_dir():

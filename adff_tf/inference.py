@@ -11,6 +11,7 @@ Valence and arousal are in units of [-1, 1], linear outputs: a value may lie a l
 import functools
 import json
 import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 from . import __version__, audio
 from .config import Experiment
 from .errors import InputError, listed
+from .files import expanded
 from .tasks import PROBABILITIES, TASKS, Task
 
 if TYPE_CHECKING:
@@ -114,8 +116,7 @@ class Emotion:
 
     def rescaled(self, low: float, high: float) -> "Emotion":
         """The same answer with the targets' scale going from `low` to `high`, such as 0 and 1 or 1 and 9. Raises InputError."""
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise InputError(f"a scale from {low:g} to {high:g} was given; give the lower end first, as in 1 9")
+        check_scale(low, high)
         if (low, high) == self.scale:
             return self
         old_low, old_high = self.scale
@@ -138,6 +139,12 @@ class Emotion:
     @property
     def _numbers(self) -> tuple[str, ...]:
         return self.task.targets if self.task.is_regression else ()
+
+
+def check_scale(low: float, high: float) -> None:
+    """Raise InputError unless two numbers are the ends of a scale."""
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InputError(f"a scale from {low:g} to {high:g} was given; give the lower end first, as in 1 9")
 
 
 # === Windows of a stream ===
@@ -233,12 +240,12 @@ class EmotionModel:
         """The emotion of one recording, of any length.
 
         source: a path, a file's content as bytes, or samples `(samples,)` or `(samples, channels)` with `source_rate_hz`.
-        hop_s: seconds from one window to the next; half a window by default. name: what to call it where it has no path.
+        hop_s: seconds from one window to the next; half a window by default. name: what to call it, instead of its path.
         Raises InputError for a hop that is not above 0 and at most a window, AudioError for a recording that cannot be used.
         """
         rate = self.sample_rate_hz
         hop = self.hop_samples(hop_s)
-        meter = _Meter(audio.blocks(source, rate, source_rate_hz=source_rate_hz), rate)
+        meter = _Meter(audio.blocks(source, rate, source_rate_hz=source_rate_hz, name=name), rate)
         starts: list[int] = []
         answers: list[dict[str, np.ndarray]] = []
         for batch in _batches(windows(meter, self.window, hop)):
@@ -286,7 +293,7 @@ def _batches(items: Iterable, size: int = BATCH) -> Iterator[list]:
 
 def located(path: str | Path) -> tuple[Path, Experiment]:
     """The model file of a run folder or of a `model.keras` in one, and its run's settings. Raises InputError."""
-    file, config = _located(Path(path).expanduser().absolute())
+    file, config = _located(expanded(path).absolute())
     return file, _experiment(config)
 
 
@@ -299,6 +306,12 @@ def load_network(file: Path, experiment: Experiment) -> "keras.Model":
 
     from . import network as _  # registers the layers  # noqa: F401
 
+    try:
+        with open(file, "rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise InputError(f"{file} is damaged or no model: it is no zip archive. Copy it from the run again, or train again")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}; check the path and its permissions") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras only warns of layers that a file has no weights for
@@ -320,6 +333,8 @@ def _located(path: Path) -> tuple[Path, Path]:
     """The model file and its config.json. Raises InputError."""
     asked = "give a run folder, as adff_tf.train writes it, or a model.keras in one"
     try:
+        if path.is_dir() and not (path / "config.json").is_file() and (path / "model.keras").is_file():
+            path = path / "model.keras"  # a fold
         if path.is_dir():
             if not (path / "config.json").is_file():
                 held = listed(sorted(file.name for file in path.iterdir())) or "  (nothing)"
@@ -337,7 +352,7 @@ def _located(path: Path) -> tuple[Path, Path]:
         for folder in (path.parent, path.parent.parent):
             if (folder / "config.json").is_file():
                 return path, folder / "config.json"
-    except PermissionError as error:
+    except OSError as error:  # no permission, a name that is too long
         raise InputError(f"{error.filename or path} cannot be read: {error.strerror}; {asked}") from None
     raise InputError(f"{path} has no config.json beside it or in the folder above, which says how to use it; {asked}")
 
@@ -354,5 +369,5 @@ def _experiment(config: Path) -> Experiment:
         except (OSError, ValueError, KeyError, TypeError):
             made_with = None
         if made_with in (None, __version__):
-            raise
+            raise InputError(f"{error}\nCopy it from the run again") from None
         raise InputError(f"{error}\nThe run was made with adff-tf {made_with}, and this is {__version__}: use that one") from None

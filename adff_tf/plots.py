@@ -1,17 +1,20 @@
 """Pictures of what a model heard: a song's curve over its waveform, its path through the plane, and many songs on one plane.
 
-Each function returns a matplotlib figure; `write` makes the files, PNG and SVG. Colours: arousal orange, valence blue; the four
+Each function returns a matplotlib figure; `Pictures` makes the files, PNG and SVG. Colours: arousal orange, valence blue; the four
 quadrants keep theirs in every picture.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from .files import replaced
 from .inference import Emotion
@@ -28,25 +31,38 @@ GREY = "#718096"
 MOST_NAMES = 40  # songs named on one plane
 
 
-def write(emotions: Sequence[Emotion], folder: Path) -> list[Path]:
-    """The pictures of some songs as `<song>-curve`, `<song>-path` and, of several, `songs`, each .png and .svg; their paths.
+class Pictures:
+    """Writes the pictures of songs into a folder as they come: `<song>-curve`, `<song>-path` and, of several, `songs`, each .png
+    and .svg. A path and the plane of songs need both targets; other tasks have the curve alone."""
 
-    A path and the plane of songs need both targets; other tasks have the curve alone.
-    """
-    figures: dict[str, Figure] = {}
-    for emotion in emotions:
-        name = _unique(_stem(emotion), figures)
-        figures[f"{name}-curve"] = curve(emotion)
-        if _is_plane(emotion):
-            figures[f"{name}-path"] = path(emotion)
-    if len(emotions) > 1 and _is_plane(emotions[0]):
-        figures["songs"] = plane(emotions)
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._names: set[str] = set()
+        self._songs: list[Emotion] = []
+
+    def add(self, emotion: Emotion) -> list[Path]:
+        """Write a song's pictures; their files."""
+        name = _unique(emotion, self._names)
+        self._names.add(name)
+        self._songs.append(emotion)
+        drawn = {f"{name}-curve": curve(emotion)} | ({f"{name}-path": path(emotion)} if _is_plane(emotion) else {})
+        return [file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)]
+
+    def finish(self) -> list[Path]:
+        """Write the plane of all songs, where there are several; its files."""
+        if len(self._songs) < 2 or not _is_plane(self._songs[0]):
+            return []
+        return _save(plane(self._songs), self.folder / "songs")
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
     files = []
-    for name, figure in figures.items():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a song's name in letters that no font here has
         for suffix, options in ((".png", {"dpi": 140}), (".svg", {"metadata": {"Date": None}})):
-            with replaced(folder / f"{name}{suffix}") as file:
+            files.append(stem.with_name(stem.name + suffix))
+            with replaced(files[-1]) as file:
                 figure.savefig(file, **options)
-            files.append(folder / f"{name}{suffix}")
     return files
 
 
@@ -58,12 +74,16 @@ def curve(emotion: Emotion) -> Figure:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     wave, axis = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3.2))
     _outline(wave, emotion)
+    all_windows, emotion = emotion, _thinned(emotion)
     middle = (emotion.start + emotion.end) / 2
     edges = _edges(emotion)
     if emotion.task.is_regression:
         low, high = emotion.scale
         for name in emotion.task.targets:
             axis.plot(middle, emotion.windows[name], color=COLOURS[name], linewidth=1.8, marker=_marker(middle), label=name)
+            if emotion is not all_windows:
+                least, greatest = (_binned(all_windows.windows[name], reduce) for reduce in (np.min, np.max))
+                axis.fill_between(middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0)
         axis.axhline((low + high) / 2, color=GREY, linewidth=0.7)
         _limits(axis.set_ylim, emotion, emotion.task.targets)
         axis.set_ylabel(f"from {low:g} to {high:g}")
@@ -75,10 +95,13 @@ def curve(emotion: Emotion) -> Figure:
             axis.plot(middle, emotion.windows[PROBABILITIES][:, k], color=colour, linewidth=2.2, marker=_marker(middle), label=name)
         axis.set(ylim=(0, 1), ylabel="probability")
     axis.legend(frameon=False, ncols=6, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
-    note = (
-        f"each point: {emotion.window_s:g} s around it" if not emotion.is_padded else "shorter than a window: padded with silence"
-    )
-    axis.set(xlabel=f"seconds ({note})", xlim=(0, emotion.seconds))
+    note = f"each point: {emotion.window_s:g} s around it"
+    if emotion.is_padded:
+        note = "shorter than a window: padded with silence"
+    elif emotion is not all_windows:
+        note = f"mean and range of {len(all_windows.start) / len(emotion.start):.0f} windows of {emotion.window_s:g} s each"
+    _time_axis(axis, emotion, note)
+    axis.set_xlim(0, emotion.seconds)
     wave.set_title(_title(emotion))
     return figure
 
@@ -86,6 +109,7 @@ def curve(emotion: Emotion) -> Figure:
 def path(emotion: Emotion) -> Figure:
     """The song's way through the valence-arousal plane, light at its start and dark at its end; the cross is its mean."""
     figure, axis = _plane_axes(emotion, [emotion])
+    emotion = _thinned(emotion, 60)
     x, y = emotion.windows["valence"], emotion.windows["arousal"]
     middle = (emotion.start + emotion.end) / 2
     points = np.stack([x, y], axis=1)
@@ -95,11 +119,13 @@ def path(emotion: Emotion) -> Figure:
         )
         axis.add_collection(steps)
     dots = axis.scatter(x, y, c=middle, cmap="viridis_r", s=22, zorder=3, vmin=0, vmax=emotion.seconds)
-    axis.scatter([emotion.valence], [emotion.arousal], marker="+", s=180, color="black", zorder=4)
-    for k, name in ((0, "start"), (-1, "end")):
+    axis.scatter([emotion.valence], [emotion.arousal], marker="+", s=180, color="black", zorder=4, label="the song's mean")
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+    for k, name, offset, align in ((0, "start", (7, 7), "left"), (-1, "end", (-7, -13), "right")):
         if len(points) > 1:
-            axis.annotate(name, points[k], xytext=(6, 6), textcoords="offset points", fontsize=9)
-    figure.colorbar(dots, label="seconds", shrink=0.7)
+            axis.annotate(name, points[k], xytext=offset, textcoords="offset points", fontsize=9, ha=align, bbox=box, zorder=5)
+    axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    _time_axis(figure.colorbar(dots, shrink=0.7).ax, emotion)
     axis.set_title(_title(emotion))
     return figure
 
@@ -192,21 +218,54 @@ def _shade(axis: Axes, edges: np.ndarray, quadrants: Sequence[str]) -> None:
 
 
 def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
-    """Names beside their points, each a line lower than one it would cover."""
-    low, high = axis.get_ylim()
-    line = (high - low) * 0.028
-    taken: list[tuple[float, float]] = []
-    for emotion in sorted(emotions, key=lambda e: -e.arousal):
-        x, y = emotion.valence, emotion.arousal
-        while any(abs(x - other_x) < (high - low) * 0.22 and abs(y - other_y) < line for other_x, other_y in taken):
-            y -= line
-        taken.append((x, y))
-        is_right = x < sum(axis.get_xlim()) / 2 + 0.25 * (high - low)
+    """Each song's name beside its point; where names would cover each other, numbers, and the names in a list beside the plane."""
+    low, high = axis.get_xlim()
+    width, line = 0.34 * (high - low), 0.05 * (high - low)  # of a name
+    points = np.array([(emotion.valence, emotion.arousal) for emotion in emotions])
+    apart = np.abs(points[:, None] - points[None])
+    is_clear = ~((apart[..., 0] < width) & (apart[..., 1] < line) & ~np.eye(len(points), dtype=bool)).any()
+    for number, (emotion, point) in enumerate(zip(emotions, points, strict=True), start=1):
+        is_left = point[0] < (low + high) / 2
         axis.annotate(
-            _title(emotion, 28), (emotion.valence, emotion.arousal), xytext=(x + (0.02 if is_right else -0.02) * (high - low), y),
-            ha="left" if is_right else "right", va="bottom", fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.4} if y != emotion.arousal else None,
+            _title(emotion, 28) if is_clear else str(number), point, xytext=(6 if is_left else -6, 4), textcoords="offset points",
+            ha="left" if is_left else "right", fontsize=8,
         )  # fmt: skip
+    if not is_clear:
+        names = "\n".join(f"{number}  {_title(emotion, 34)}" for number, emotion in enumerate(emotions, start=1))
+        axis.annotate(names, (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, linespacing=1.35)
+
+
+# === Many windows ===
+
+
+MOST_POINTS = 300  # of a curve
+
+
+def _binned(values: np.ndarray, reduce, count: int = MOST_POINTS) -> np.ndarray:
+    """Values of windows `(windows, …)` in `count` bins of equal length, each reduced to one: `(count, …)`."""
+    return np.stack([reduce(part, axis=0) for part in np.array_split(values, count)])
+
+
+def _thinned(emotion: Emotion, most: int = MOST_POINTS) -> Emotion:
+    """The same, or where there are more windows than can be drawn, `most` means over neighbours."""
+    if len(emotion.start) <= most:
+        return emotion
+    windows = {name: _binned(values, np.mean, most) for name, values in emotion.windows.items()}
+    return replace(emotion, start=_binned(emotion.start, np.min, most), end=_binned(emotion.end, np.max, most), windows=windows)
+
+
+def _time_axis(axis: Axes, emotion: Emotion, note: str = "") -> None:
+    """Seconds along a time axis, or from ten minutes on minutes and hours; a colour bar's runs upwards."""
+    is_bar = not note
+    is_long = emotion.seconds >= 600
+    label = ("time, h:mm" if is_long else "seconds") + (f" ({note})" if note else "")
+    (axis.set_ylabel if is_bar else axis.set_xlabel)(label)
+    if is_long:
+        ticks = axis.yaxis if is_bar else axis.xaxis
+        ticks.set_major_locator(
+            MultipleLocator(60 * next(m for m in (2, 5, 10, 20, 30, 60, 120, 10**6) if emotion.seconds / 60 / m < 9))
+        )
+        ticks.set_major_formatter(FuncFormatter(lambda s, _: f"{int(s) // 3600}:{int(s) % 3600 // 60:02d}"))
 
 
 def _is_plane(emotion: Emotion) -> bool:
@@ -217,16 +276,18 @@ def _marker(points: np.ndarray) -> str | None:
     return "." if len(points) < 60 else None
 
 
-def _stem(emotion: Emotion) -> str:
-    """The song's name as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "_", Path(emotion.path).stem.encode("utf-8", "replace").decode()) or "song"
-
-
-def _unique(name: str, taken: dict[str, Figure]) -> str:
-    return next(n for n in (name, *(f"{name}-{k}" for k in range(2, 10**6))) if f"{n}-curve" not in taken)
+def _unique(emotion: Emotion, taken: set[str]) -> str:
+    """The song's name as part of a file's name: with its suffix where another song has the same, then with a number."""
+    name = Path("stdin" if emotion.path == "-" else emotion.path)
+    with_suffix = "-".join(filter(None, (name.stem, name.suffix[1:])))
+    plain, longer = (
+        re.sub(r"[^\w.-]+", "_", text.encode("utf-8", "replace").decode()) or "song" for text in (name.stem, with_suffix)
+    )
+    return next(n for n in (plain, longer, *(f"{longer}-{k}" for k in range(2, 10**6))) if n not in taken)
 
 
 def _title(emotion: Emotion, longest: int = 70) -> str:
-    """The song's name for people; a $ would start matplotlib's mathematics."""
-    name = Path(emotion.path).name.encode("utf-8", "replace").decode().replace("$", r"\$")
+    """The song's name for people, on one line; a $ would start matplotlib's mathematics."""
+    name = "standard input" if emotion.path == "-" else Path(emotion.path).name
+    name = " ".join(name.encode("utf-8", "replace").decode().split()).replace("$", r"\$")
     return name if len(name) <= longest else name[: longest - 1] + "…"

@@ -6,7 +6,10 @@ Results go to standard output as they come; progress and errors to standard erro
 import csv
 import dataclasses
 import json
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,9 +19,11 @@ import tyro
 from . import console
 from .audio import SUFFIXES
 from .errors import InputError, listed
+from .files import expanded
 
 if TYPE_CHECKING:
     from .inference import Emotion, EmotionModel
+    from .plots import Pictures
 
 STDIN = Path("-")
 STOPPED = "stopped. What was printed holds."
@@ -50,8 +55,8 @@ class Output:
     """table and csv: a row a window instead of a row a song."""
     plot: bool = False
     """Draw each song's curve and its path through the valence-arousal plane, and several songs on one plane, as PNG and SVG."""
-    out: Path = Path("predictions")
-    """Folder for the plots."""
+    out: Path | None = None
+    """Folder for the plots; predictions if not given."""
     overwrite: bool = False
     """Let plots take the place of those that are there."""
 
@@ -70,32 +75,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-predict")
-    songs = find_songs(options.output.songs)
+    songs, unusable = find_songs(options.output.songs)
     console.import_tensorflow()
     import tensorflow as tf
 
     from . import inference
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # a second to a first answer, and no gain later
-    ask(inference.EmotionModel.load(options.model), songs, options.output)
+    ask(inference.EmotionModel.load(options.model), songs, options.output, unusable)
 
 
-def ask(model: "EmotionModel", songs: Sequence[Path], options: Output) -> None:
+def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()) -> None:
     """Print what a model answers for each song, and draw what is asked for; songs that cannot be used are named at the end.
 
-    Raises InputError for an option that cannot be used, before any song, and where songs could not be used, after all of them.
+    unusable: what `find_songs` could not use. Raises InputError for an option that cannot be used, before any song, and where songs
+    could not be used, after all of them.
     """
+    from .inference import check_scale
+
     model.hop_samples(options.hop)
-    if options.plot:
-        _check_room(options)
+    check_scale(*options.scale)
+    folder = _checked_room(options)
     show = {"table": _table, "json": _json, "csv": _csv}[options.format](options)
-    kept, bad = [], []
+    pictures, bad = None, list(unusable)
     terminal = console.Terminal(stderr=True)
+    for reason in unusable:
+        terminal.say(f"error: {reason}")
     with terminal.bar("songs", len(songs)) if len(songs) > 1 else console.SILENT.bar("", 1) as advance:
         for song in songs:
             try:
-                source = sys.stdin.buffer.read() if song == STDIN else song
-                emotion = model.predict(source, hop_s=options.hop, name="-" if song == STDIN else "").rescaled(*options.scale)
+                emotion = (_heard(model, options) if song == STDIN else model.predict(song, hop_s=options.hop)).rescaled(
+                    *options.scale
+                )
             except InputError as error:
                 bad.append(str(error))
                 terminal.say(f"error: {error}")
@@ -103,33 +114,64 @@ def ask(model: "EmotionModel", songs: Sequence[Path], options: Output) -> None:
                 show(emotion)
                 sys.stdout.flush()
                 if options.plot:
-                    kept.append(emotion)
+                    pictures = pictures or _pictures(folder)
+                    for file in pictures.add(emotion):
+                        terminal.say(f"plot: {file}")
             advance()
-    if kept:
-        from . import plots
-
-        for file in plots.write(kept, options.out):
+    if pictures:
+        for file in pictures.finish():
             terminal.say(f"plot: {file}")
-    if len(songs) > 1 and bad:
-        raise InputError(f"{len(bad)} of {len(songs)} songs could not be used:\n{listed(bad, most=50)}")
+    count = len(songs) + len(unusable)
+    if count > 1 and bad:
+        raise InputError(f"{len(bad)} of {count} songs could not be used:\n{listed(bad, most=50)}")
     if bad:
         sys.exit(2)
 
 
-def find_songs(given: Sequence[Path]) -> list[Path]:
-    """The files meant, folders searched for recordings, in order of name. Raises InputError where nothing is left to do."""
+def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files meant, folders searched for recordings, in order of name; and what cannot be used, with the reason.
+
+    Raises InputError where there is nothing to do.
+    """
     songs: list[Path] = []
+    unusable: list[str] = []
     for path in given:
-        if path == STDIN or not path.expanduser().is_dir():
-            songs.append(path if path == STDIN else path.expanduser())
+        if path == STDIN:
+            songs.append(path)
             continue
-        found = sorted(f for f in path.expanduser().rglob("*") if f.suffix.lower() in SUFFIXES and not f.is_dir())
+        try:
+            path = expanded(path)
+            found = _recordings(path, unusable) if path.is_dir() else [path]
+        except (OSError, InputError) as error:  # a name that is too long, a folder above that may not be searched
+            unusable.append(str(error) if isinstance(error, InputError) else f"{path} cannot be read: {error.strerror}")
+            continue
         if not found:
-            raise InputError(f"{path} holds no recordings ({', '.join(SUFFIXES)}), nor do the folders in it")
+            unusable.append(f"{path} holds no recordings ({', '.join(SUFFIXES)}), nor do the folders in it")
         songs += found
     if not songs:
-        raise InputError("no song was given; give recordings, a folder of them, or - for standard input")
-    return list(dict.fromkeys(songs))
+        raise InputError("\n".join(unusable) or "no song was given; give recordings, a folder of them, or - for standard input")
+    return list(dict.fromkeys(songs)), unusable
+
+
+def _recordings(folder: Path, unusable: list[str]) -> list[Path]:
+    """The recordings in a folder and those in it; folders that cannot be read are added to `unusable`."""
+
+    def not_read(error: OSError) -> None:
+        unusable.append(f"{error.filename} cannot be read: {error.strerror}; the recordings in it are left out")
+
+    places = os.walk(folder, onerror=not_read)
+    files = (Path(place, name) for place, _, names in places for name in names)
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+
+
+def _heard(model: "EmotionModel", options: Output) -> "Emotion":
+    """The answer for standard input, which goes through a temporary file: a recording of hours does not fit into memory."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give a recording by its path, or pipe one in")
+    with tempfile.NamedTemporaryFile(prefix="adff-") as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        spool.flush()
+        return dataclasses.replace(model.predict(spool.name, hop_s=options.hop, name="standard input"), path=str(STDIN))
 
 
 # === Forms of output: each a function that is told of one song after the other ===
@@ -196,20 +238,34 @@ def _cell(value) -> str:
 # === Plots ===
 
 
-def _check_room(options: Output) -> None:
-    """Raise InputError before any work where plots would take the place of others, or cannot be written."""
-    if options.out.exists() and not options.out.is_dir():
-        raise InputError(f"--out {options.out} is a file; give a folder for the plots")
-    there = sorted(options.out.glob("*.png")) if options.out.is_dir() else []
-    if there and not options.overwrite:
-        raise InputError(
-            f"{options.out} holds plots already ({there[0].name}{', …' if len(there) > 1 else ''}); "
-            "give another folder by --out, or let them be replaced by --overwrite"
-        )
+def _checked_room(options: Output) -> Path:
+    """The folder for plots. Raises InputError before any work where they would take the place of others, or cannot be written."""
+    folder = options.out or Path("predictions")
+    if not options.plot:
+        if options.out:
+            raise InputError(f"--out {options.out} is the folder for plots; add --plot, or send what is printed to a file by >")
+        return folder
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--out {folder} is a file; give a folder for the plots")
+        there = sorted(folder.glob("*.png")) if folder.is_dir() else []
+        if there and not options.overwrite:
+            raise InputError(
+                f"{folder} holds plots already ({there[0].name}{', …' if len(there) > 1 else ''}); "
+                "give another folder by --out, or let them be replaced by --overwrite"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise InputError(f"--out {options.out} cannot be made: {error.strerror}; give another folder") from None
+        raise InputError(f"--out {folder} cannot be written: {error.strerror}; give another folder") from None
+    return folder
+
+
+def _pictures(folder: Path) -> "Pictures":
+    from .plots import Pictures  # here, because matplotlib takes a second
+
+    return Pictures(folder)
 
 
 if __name__ == "__main__":

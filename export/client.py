@@ -74,11 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-client")
-    songs = predict.find_songs(options.output.songs)
+    songs, unusable = predict.find_songs(options.output.songs)
     model = Model(options.name, options.model_version, options.version_label)
     try:
         server = connect(options.host, model, options.deadline, options.retries)
-        predict.ask(served(server), songs, options.output)
+        predict.ask(served(server), songs, options.output, unusable)
     except ServerError as error:
         raise InputError(str(error)) from None
 

@@ -14,6 +14,7 @@ a pure tone by .4 in float16, and any answer ten times as far in int8. The DFT i
 tells what that costs).
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -174,5 +175,5 @@ def _quantised(model: bytes, recipe: Callable[[Quantizer], None], ranges: dict |
     """The model with what a recipe names in fewer bits; ranges: of activations, for recipes that calibrate."""
     quantizer = Quantizer(bytearray(model))
     recipe(quantizer)
-    with silenced_stderr():  # one of its progress bars cannot be turned off
+    with contextlib.redirect_stderr(io.StringIO()):  # one of its progress bars cannot be turned off
         return bytes(quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model)

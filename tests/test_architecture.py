@@ -86,6 +86,7 @@ def test_the_network_is_pure_keras(room):
         "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
         "import adff_tf.datasets, adff_tf.litert",
         "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
+        "import adff_tf.tuning, adff_tf.tuning.__main__, adff_tf.tuning.space",
     ],
 )
 def test_loads_no_tensorflow(statement):

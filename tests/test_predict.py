@@ -108,6 +108,63 @@ def test_a_pipe(run, songs):
     assert "Traceback" not in done.stderr and done.returncode in (0, 141)
 
 
+def test_what_can_be_known_before_any_song_is_told_before(run, songs, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("")
+    for options, told in (
+        (["--scale", "9", "1"], "give the lower end first"),
+        (["--out", tmp_path / "x"], "add --plot"),
+        (["--plot", "--out", file / "x"], "cannot be written: Not a directory"),
+    ):
+        status, out, err = ask([run, songs, *options], capsys)
+        assert status == 2 and not out and err.count("error:") == 1 and told in err, err
+
+
+def test_what_is_no_recording_does_not_stop_the_others(run, songs, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    status, out, err = ask([run, tmp_path / "empty", "~nobody-of-that-name/x.mp3", "a" * 300, songs / "b.wav"], capsys)
+    assert status == 2 and "b.wav" in out and "3 of 4 songs could not be used" in err
+    assert "holds no recordings" in err and "File name too long" in err and "Give the path in full" in err
+
+
+def test_a_folder_that_cannot_be_read_is_named(run, songs, capsys, monkeypatch):
+    scandir = os.scandir
+
+    def locked(path):
+        if str(path).endswith("album"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    status, out, err = ask([run, songs], capsys)
+    assert status == 2 and "b.wav" in out and "album cannot be read: Permission denied" in err
+
+
+def test_plots_are_there_as_soon_as_their_song_is_answered(run, songs, tmp_path, monkeypatch):
+    model, seen = EmotionModel.load(run), []
+    heard = model.predict
+
+    def stopped_at_the_second(song, **options):
+        seen.append(song)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return heard(song, **options)
+
+    monkeypatch.setattr(model, "predict", stopped_at_the_second)
+    found, _ = predict.find_songs([songs])
+    with pytest.raises(KeyboardInterrupt):
+        predict.ask(model, found, predict.Output((songs,), plot=True, out=tmp_path / "plots"))
+    assert {file.name for file in (tmp_path / "plots").iterdir()} == {
+        "a_1-curve.png", "a_1-curve.svg", "a_1-path.png", "a_1-path.svg"
+    }  # fmt: skip
+
+
+def test_a_full_disk_behind_standard_output(run, songs):
+    command = f"{sys.executable} -m adff_tf.predict {run} {songs / 'b.wav'} --format json > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 2 and "standard output goes to is full" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_name_of_odd_bytes(run, songs, tmp_path):
     name = os.fsencode(tmp_path) + b"/so\xffng \xe2\x82\xac\n.wav"
     os.link(songs / "b.wav", name)

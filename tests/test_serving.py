@@ -112,7 +112,7 @@ def ask(arguments, capsys) -> tuple[int, str, str]:
 
 def predicted(model: EmotionModel, songs: Path, capsys, **options) -> str:
     """What adff-predict prints."""
-    predict.ask(model, predict.find_songs([songs]), predict.Output((songs,), **options))
+    predict.ask(model, predict.find_songs([songs])[0], predict.Output((songs,), **options))
     return capsys.readouterr().out
 
 
