@@ -123,20 +123,17 @@ def run(command: Callable[[], None], stopped: str = "stopped. The same command g
     except InputError as error:
         sys.exit(_fail(str(error), 2))
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
-        _drop_output()
+        drop_output()
         sys.exit(141)
     except OSError as error:
         if not is_full(error):
             raise
-        if error.filename is not None:
-            sys.exit(_fail(str(full_disk(Path(error.filename))), 2))
-        _drop_output()
-        sys.exit(_fail("the disk that standard output goes to is full; what it holds so far is good. Write to another", 2))
+        sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
     except KeyboardInterrupt:
         sys.exit(_fail(stopped, 130))
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """What standard output still holds back is not written at the end, which would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -40,9 +40,12 @@ def expanded(path: str | Path) -> Path:
 
 def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None:
     """Raise InputError unless `what` can be written to `folder` without touching what is there, but for names that it may hold."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for {what} by --out")
-    held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; give a folder for {what} by --out")
+        held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise InputError(f"{folder} cannot be used: {error.strerror}; give another folder for {what} by --out") from None
     if set(held) - set(may_hold):
         raise InputError(f"{folder} is not empty, and was left as it is:\n{listed(held)}\nGive another folder for {what} by --out")
 

@@ -19,7 +19,7 @@ import tyro
 from . import console
 from .audio import SUFFIXES
 from .errors import InputError, listed
-from .files import expanded
+from .files import expanded, full_disk, is_full
 
 if TYPE_CHECKING:
     from .inference import Emotion, EmotionModel
@@ -111,8 +111,7 @@ def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable:
                 bad.append(str(error))
                 terminal.say(f"error: {error}")
             else:
-                show(emotion)
-                sys.stdout.flush()
+                _print(show, emotion)
                 if options.plot:
                     pictures = pictures or _pictures(folder)
                     for file in pictures.add(emotion):
@@ -164,13 +163,30 @@ def _recordings(folder: Path, unusable: list[str]) -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
+def _print(show: Callable[["Emotion"], None], emotion: "Emotion") -> None:
+    """Show an answer at once. Raises InputError where standard output goes to a full disk."""
+    try:
+        show(emotion)
+        sys.stdout.flush()
+    except OSError as error:
+        if not is_full(error):
+            raise
+        console.drop_output()
+        raise InputError("the disk that standard output goes to is full; what it holds so far is good. Write to another") from None
+
+
 def _heard(model: "EmotionModel", options: Output) -> "Emotion":
     """The answer for standard input, which goes through a temporary file: a recording of hours does not fit into memory."""
     if sys.stdin is None:
         raise InputError("standard input is closed; give a recording by its path, or pipe one in")
     with tempfile.NamedTemporaryFile(prefix="adff-") as spool:
-        shutil.copyfileobj(sys.stdin.buffer, spool)
-        spool.flush()
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            spool.flush()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise full_disk(Path(spool.name)) from None
         return dataclasses.replace(model.predict(spool.name, hop_s=options.hop, name="standard input"), path=str(STDIN))
 
 

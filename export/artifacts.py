@@ -24,7 +24,8 @@ import tensorflow as tf
 from .. import datasets, features, inference, litert, servable
 from ..config import Experiment
 from ..console import SILENT, Listener, silenced_stderr
-from ..files import check_empty
+from ..errors import InputError
+from ..files import check_empty, expanded
 from . import about, parity, saved_model, tflite, warmup, windows
 
 Format = Literal["saved_model", "tflite"]
@@ -52,15 +53,18 @@ def export(
     model: a run folder or a `model.keras` in one. Nothing is left of an export that is stopped. Raises InputError for a model that
     cannot be used, before any work for a folder that is not empty, and for a full disk.
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     check_empty(folder, "the export")
     file, experiment = inference.located(model)
-    source = _Source.of(file, experiment)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
     try:
         with servable.full_disk_told(folder):
+            source = _Source.of(file, experiment)
             listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
             made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
             _lay_beside(source, partial, formats)

@@ -296,6 +296,7 @@ def test_what_cannot_be_exported(tmp_path, capsys):
         ([tmp_path / "nowhere", "--out", tmp_path / "x"], "there is no model"),
         ([run, "--out", tmp_path / "full"], "is not empty, and was left as it is"),
         ([run, "--out", run / "config.json"], "is a file"),
+        ([run, "--out", run / "config.json" / "x"], "cannot be written: Not a directory"),
         ([other, "--out", tmp_path / "x"], "do not belong together"),
         ([newer, "--out", tmp_path / "x"], "made with adff-tf 9.0"),
         (

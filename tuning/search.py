@@ -39,7 +39,7 @@ from .. import environment, pipeline, validation
 from ..config import Experiment
 from ..console import SILENT, Listener
 from ..errors import InputError
-from ..files import replaced
+from ..files import expanded, replaced
 from ..tasks import TASKS, Task
 from . import oracles, report, trials
 from .space import ALGORITHMS, EPOCHS, Plan, checked
@@ -100,7 +100,7 @@ def search(
     features: the feature store's folder, to share it; inside `folder` by default. place: None where there is no chief. lease_s: a
     worker that is silent for so long is lost, and its trial is given to another. Raises InputError for the user's mistakes.
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     _check_plan(plan)
     worker = place if place and not place.is_chief else None
     if worker:
