@@ -310,7 +310,7 @@ def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
         yield rate, block
     if not rate:
         raise AudioError(f"{name}: is no audio or damaged: neither libsndfile nor FFmpeg decodes it (it begins {head!r})")
-    if heard and heard / rate < 0.99 * stated_s - 0.1:
+    if heard and _is_cut_off(heard / rate, stated_s):
         raise AudioError(
             f"{name}: states {stated_s:.1f} s and holds {heard / rate:.1f} s: it is cut off or damaged. Get it whole, or keep "
             "what is there as a file of its own: ffmpeg -i SONG PART.wav"
@@ -351,6 +351,10 @@ def _promised(file: BinaryIO) -> tuple[int, int, bool]:
             return sound.frames, sound.samplerate, sound.format == "MP3"
     except sf.SoundFileError:
         return 0, 0, False
+
+
+def _is_cut_off(heard_s: float, stated_s: float) -> bool:
+    return heard_s < 0.99 * stated_s - 0.1  # a damaged frame or a rounded length is no end
 
 
 def _stated_s(file: BinaryIO) -> float:
@@ -484,7 +488,7 @@ def _graph_decoder(path: bytes) -> tuple[np.int64, np.int64]:
     try:
         with _opened(os.fsdecode(path)) as file, sf.SoundFile(_handle(file), closefd=False) as sound:
             kind, rate, seconds = (sound.format, sound.subtype), sound.samplerate, sound.frames / sound.samplerate
-            is_whole = kind[0] != "WAV" or seconds >= 0.99 * _riff_s(file) - 0.1
+            is_whole = kind[0] != "WAV" or not _is_cut_off(seconds, _riff_s(file))
             return np.int64([*GRAPH_DECODERS].index(kind) if is_whole and kind in GRAPH_DECODERS else -1), np.int64(rate)
     except (AudioError, OSError, sf.SoundFileError):  # `load`, which comes next, says what is wrong
         return np.int64(-1), np.int64(0)

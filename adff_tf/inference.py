@@ -218,7 +218,19 @@ class EmotionModel:
         from . import servable
 
         file, experiment = located(path)
-        answer = servable.load(file, experiment) or servable.answering(load_network(file, experiment), experiment)
+        answer = servable.load(file, experiment)
+        return cls._of_function(answer, experiment) if answer else cls.of(load_network(file, experiment), experiment)
+
+    @classmethod
+    def of(cls, network: "keras.Model", experiment: Experiment) -> "EmotionModel":
+        """A Keras network itself, from log-mel to answers."""
+        from . import servable
+
+        return cls._of_function(servable.answering(network, experiment), experiment)
+
+    @classmethod
+    def _of_function(cls, answer: Callable, experiment: Experiment) -> "EmotionModel":
+        """A TensorFlow function from whole windows to tensors by name."""
         return cls(experiment, lambda waveforms: {name: value.numpy() for name, value in answer(waveforms).items()})
 
     @property

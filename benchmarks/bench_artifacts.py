@@ -21,11 +21,10 @@ quiet_tensorflow()
 
 def keras_model(run: str):
     """`model.keras` itself, not the run's servable."""
-    from adff_tf import inference, servable
+    from adff_tf import inference
 
     file, experiment = inference.located(run)
-    answer = servable.answering(inference.load_network(file, experiment), experiment)
-    return inference.EmotionModel(experiment, lambda windows: {name: value.numpy() for name, value in answer(windows).items()})
+    return inference.EmotionModel.of(inference.load_network(file, experiment), experiment)
 
 
 def session_model(export: Path, experiment):

@@ -101,9 +101,8 @@ class _Source:
         told = about.about(experiment, _terms(_run(file)))
         music, found = windows.of_music(_run(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
         named = {f"music {k}": window for k, window in enumerate(found)} | windows.hostile(told["window"], told["sample_rate_hz"])
-        answer = servable.answering(network, experiment)
-        model = inference.EmotionModel(experiment, lambda waveforms: {k: v.numpy() for k, v in answer(waveforms).items()})
-        return cls(file, experiment, network, told, music, named, parity.reference(model.answer, named))
+        wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
+        return cls(file, experiment, network, told, music, named, wanted)
 
     def calibration(self) -> list[np.ndarray]:
         """Windows of music to calibrate on, drawn apart from those that are compared on."""

@@ -1,5 +1,6 @@
 """Exports: every artifact against the Keras model and against other loaders, what is in the folder, and what is refused."""
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -25,7 +26,7 @@ from adff_tf.export.artifacts import export
 from adff_tf.inference import EmotionModel, load_network, located
 from adff_tf.network import build_adff
 
-from . import tiny
+from . import commands, tiny
 from .test_inference import RATE, WINDOW, music, save_run
 
 TFLITE = ["adff_float16.tflite", "adff_float32.tflite", "adff_int8.tflite", "adff_int8_full.tflite"]
@@ -239,13 +240,7 @@ def test_music_is_the_runs_own_where_it_is_there(tmp_path):
 # === The command, and what is refused ===
 
 
-def ask(arguments, capsys) -> tuple[int, str, str]:
-    status = 0
-    try:
-        command.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code or 0
-    return status, *capsys.readouterr()
+ask = functools.partial(commands.ask, command.main)
 
 
 def test_the_command_prints_a_table_and_what_comes_next(tmp_path, capsys):

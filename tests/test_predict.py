@@ -1,6 +1,7 @@
 """The command lines of prediction and evaluation: what is printed, what is written, what is refused, and how they exit."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from adff_tf.audio import AudioError
 from adff_tf.config import Data
 from adff_tf.inference import EmotionModel, load_network, located
 
-from . import tiny
+from . import commands, tiny
 from .test_audio import encode
 from .test_inference import RATE, music, save_run
 
@@ -43,14 +44,7 @@ def songs(tmp_path_factory):
     return folder
 
 
-def ask(arguments, capsys) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of adff-predict."""
-    status = 0
-    try:
-        predict.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code or 0
-    return status, *capsys.readouterr()
+ask = functools.partial(commands.ask, predict.main)
 
 
 def test_json_is_what_python_gives(run, songs, capsys):
@@ -274,13 +268,7 @@ def trained(tmp_path_factory):
     return validation.run(settings, folder / "run"), folder / "labels.csv"
 
 
-def score(arguments, capsys) -> tuple[int, str, str]:
-    status = 0
-    try:
-        evaluate.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code or 0
-    return status, *capsys.readouterr()
+score = functools.partial(commands.ask, evaluate.main)
 
 
 def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):

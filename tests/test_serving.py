@@ -6,6 +6,7 @@ where tensorflow_model_server is on PATH, or where ADFF_TF_SERVING=host:port nam
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import os
@@ -34,7 +35,7 @@ from adff_tf import predict
 from adff_tf.export import about, client, saved_model, warmup
 from adff_tf.inference import BATCH, EmotionModel, load_network, located
 
-from . import tiny
+from . import commands, tiny
 from .serving import Served, grpc_server, http_server, rest_server
 from .test_inference import RATE, WINDOW, music, save_run
 
@@ -100,14 +101,7 @@ def no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
 
 
-def ask(arguments, capsys) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of adff-client."""
-    status = 0
-    try:
-        client.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code or 0
-    return status, *capsys.readouterr()
+ask = functools.partial(commands.ask, client.main)
 
 
 def predicted(model: EmotionModel, songs: Path, capsys, **options) -> str:

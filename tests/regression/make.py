@@ -16,7 +16,6 @@ import tensorflow as tf
 from adff_tf.config import Experiment
 from adff_tf.inference import EmotionModel
 from adff_tf.network import build_adff
-from adff_tf.servable import answering
 
 from .. import tiny
 
@@ -54,8 +53,7 @@ def network(task: str) -> tuple[Experiment, keras.Model]:
 
 def model(task: str) -> EmotionModel:
     experiment, made = network(task)
-    answer = answering(made, experiment)
-    return EmotionModel(experiment, lambda windows: {name: value.numpy() for name, value in answer(windows).items()})
+    return EmotionModel.of(made, experiment)
 
 
 def main() -> None:
