@@ -3,16 +3,14 @@
 With no arguments it makes its own music, trains on it in minutes, and says what to type next.
 """
 
-import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from . import console, presets
-from .config import Experiment, explain
-from .errors import InputError
+from . import commandline, console
+from .config import Experiment
 
 DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
 
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, experiment = parse(arguments)
     terminal = console.Terminal()
-    folder = options.out or Path("runs") / run_name(experiment)
+    folder = options.out or Path("runs") / commandline.name_of(experiment)
     terminal.say(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     terminal.say(architecture(experiment))
 
@@ -67,49 +65,7 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     """The options and the experiment that a command line names. Raises InputError."""
-    import pydantic
-    import tyro
-
-    @dataclasses.dataclass(frozen=True)
-    class Command:
-        run: tyro.conf.OmitArgPrefixes[Options]
-        experiment: tyro.conf.OmitArgPrefixes[Experiment]
-
-    default = Command(Options(), _starting_point(arguments))
-    try:
-        command = tyro.cli(Command, args=arguments, default=default, description=DESCRIPTION, prog="adff-train")
-    except pydantic.ValidationError as error:
-        raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
-    return command.run, command.experiment
-
-
-def _starting_point(arguments: list[str]) -> Experiment:
-    """The experiment that --config or --preset names, which the other options change."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--config", "--data"):
-        parser.add_argument(name)
-    given, _ = parser.parse_known_args(arguments)
-    if given.config and given.preset:
-        raise InputError("--config and --preset both name settings to start from; give one of them")
-    if given.config:
-        return _read_config(Path(given.config))
-    name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
-    return presets.PRESETS[name]()
-
-
-def _read_config(file: Path) -> Experiment:
-    try:
-        return Experiment.from_json(file.expanduser().read_text(), str(file))
-    except OSError as error:
-        raise InputError(f"--config {file} cannot be read: {error.strerror}; give a config.json of a run") from None
-    except UnicodeDecodeError:
-        raise InputError(f"--config {file} is not text; give a config.json of a run") from None
-
-
-def run_name(experiment: Experiment) -> str:
-    """A name for the run folder: the data and the task."""
-    data = experiment.data.data
-    return f"{data.expanduser().resolve().stem if data else 'synthetic'}-{experiment.task}"
+    return commandline.parse("adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments)
 
 
 def architecture(experiment: Experiment) -> str:

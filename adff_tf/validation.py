@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from . import baselines, datasets, environment, metrics, pipeline, report, servable, training
+from . import baselines, datasets, environment, folders, metrics, pipeline, report, servable, training
 from .config import Experiment
 from .console import SILENT, Listener
 from .datasets import synthetic
@@ -39,7 +39,11 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     wrong with the data or the settings, before any training, and where `folder` holds another experiment's run.
     """
     folder, started = Path(folder), time.perf_counter()
-    _claim(folder, experiment)
+    record = folder / "config.json"
+    folders.begin(
+        folder, record.name, experiment.to_json(), "a run", f"go on with that run by --config {record} --out {folder}",
+        lambda text: Experiment.from_json(text, str(record)).model_dump(),
+    )  # fmt: skip
     task = TASKS[experiment.task]
     index = load_index(experiment, folder, listener)
     check_task(task, index)
@@ -49,7 +53,7 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     if bad:
         listener.say(f"going on without {len(bad)} recordings that cannot be used; the report lists them")
     folds = assign_folds(tracks.table, task, experiment.validation.folds, experiment.training.seed)
-    _write_index(folder, tracks.table.assign(fold=folds))
+    folders.keep_index(folder, tracks.table.assign(fold=folds), "the run")
     scored = range(1, 2 if experiment.validation.hold_out else experiment.validation.folds + 1)
     environment.write(folder / "environment.json")
 
@@ -116,55 +120,6 @@ def assign_folds(table: pd.DataFrame, task: Task, folds: int, seed: int) -> np.n
     for number, (_, test) in enumerate(splitter.split(table, y, table["group"]), start=1):
         assigned[test] = number
     return assigned
-
-
-def _claim(folder: Path, experiment: Experiment) -> None:
-    """Write the run's config.json, or check that the run begun there is the same experiment.
-
-    A run has begun once its data were found good (`index.csv`); before that, settings may still be changed.
-    """
-    file = folder / "config.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for the run by --out")
-    if folder.exists() and any(folder.iterdir()) and not file.exists():
-        raise InputError(f"{folder} is not empty and holds no run; give another folder by --out")
-    if (folder / "index.csv").exists():
-        before = Experiment.from_json(file.read_text(), str(file))
-        if before != experiment:
-            raise InputError(
-                f"{folder} holds a run with other settings:\n{_differences(before, experiment)}\nGive another folder by --out, "
-                f"or go on with that run by --config {file} --out {folder}"
-            )
-        return
-    try:
-        with replaced(file) as temporary:
-            temporary.write_text(experiment.to_json())
-    except (PermissionError, NotADirectoryError) as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
-
-
-def _differences(before: Experiment, now: Experiment) -> str:
-    lines = []
-    for section, old in before.model_dump().items():
-        new = now.model_dump()[section]
-        pairs = [(f"{section}.{key}", old[key], new[key]) for key in old] if isinstance(old, dict) else [(section, old, new)]
-        lines += [f"  {name}: {a} there, {b} now" for name, a, b in pairs if a != b]
-    return "\n".join(lines)
-
-
-def _write_index(folder: Path, table: pd.DataFrame) -> None:
-    """Write index.csv, or check that the tracks, labels and folds are those that the run began with."""
-    file = folder / "index.csv"
-    with replaced(folder / "index.new.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    fresh = folder / "index.new.csv"
-    if file.exists() and file.read_bytes() != fresh.read_bytes():
-        fresh.unlink()
-        raise InputError(
-            f"The data changed since the run in {folder} began: its index.csv differs from what is there now. "
-            "Give another folder by --out"
-        )
-    fresh.replace(file)
 
 
 # === Folds ===

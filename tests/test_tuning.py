@@ -356,7 +356,7 @@ def test_another_search_is_refused_and_names_the_difference(manifest, features, 
         (plan(manifest, "seg_num=1,2", epochs=7), "training.epochs: 2 there, 7 now"),
         (plan(manifest, "seg_num=1,2", algorithm="random"), "algorithm: grid there, random now"),
     ):
-        with pytest.raises(InputError, match=f"holds another search:\n  {difference}\nGive another folder by --out"):
+        with pytest.raises(InputError, match=f"holds a search with other settings:\n  {difference}\nGive another folder by --out"):
             search.search(other, tmp_path / "s", Budget(), features)
     assert len(quick) == 2
 

@@ -1,15 +1,13 @@
 """`python -m adff_tf.tuning`, also `adff-tune`: search the settings of an experiment. A command line and nothing else."""
 
-import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from .. import console, presets, train
-from ..config import Data, Experiment, Segments, Training, explain
-from ..errors import InputError
+from .. import commandline, console, presets
+from ..config import Data, Experiment, Segments, Training
 from .space import DEMO, PAPER, SECTIONS, Plan, narrowed
 
 DESCRIPTION = """Search seg_num, seg_len and other settings of ADFF for the best score by song, and write a report and best.json.
@@ -78,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, plan = parse(arguments)
     terminal = console.Terminal()
-    folder = options.out or Path("searches") / train.run_name(plan.base)
+    folder = options.out or Path("searches") / commandline.name_of(plan.base)
     terminal.say(f"search folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
     console.import_tensorflow()
@@ -97,20 +95,8 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Plan]:
     """The options and the plan that a command line names. Raises InputError."""
-    import pydantic
-    import tyro
-
-    @dataclasses.dataclass(frozen=True)
-    class Command:
-        search: tyro.conf.OmitArgPrefixes[Options]
-        experiment: tyro.conf.OmitArgPrefixes[Experiment]
-
-    default = Command(Options(), _starting_point(arguments))
-    try:
-        command = tyro.cli(Command, args=arguments, default=default, description=DESCRIPTION, prog="adff-tune")
-    except pydantic.ValidationError as error:
-        raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
-    options, base = command.search, _with_whole_path(command.experiment)
+    options, base = commandline.parse("adff-tune", DESCRIPTION, Options(), _starting_point(arguments), arguments)
+    base = commandline.with_whole_path(base)
     is_demo = base.data.data is None and options.config is None and options.preset in (None, "demo")
     texts = [*options.space, *_fixed_by_flags(arguments, base)]
     return options, Plan(base, narrowed(DEMO if is_demo else PAPER, texts, base), options.algorithm)
@@ -127,17 +113,10 @@ def budget(options: Options, plan: Plan):
 
 def _starting_point(arguments: list[str]) -> Experiment:
     """The experiment to start from; one of a preset stops early."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    names = ("--preset", "--config", "--data")
-    for name in names:
-        parser.add_argument(name)
-    given, _ = parser.parse_known_args(arguments)
-    named = [part for name in names if (value := getattr(given, name[2:])) for part in (name, value)]
+    given = commandline.peek(arguments, "--preset", "--config", "--data")
     if not given.data and not given.config and given.preset in (None, "demo"):
         return demo()
-    if given.preset and given.preset not in presets.PRESETS:
-        return demo()  # tyro says what is allowed
-    _, base = train.parse(named)
+    base = commandline.starting_point(arguments)
     if given.config:
         return base
     patience = max(3, base.training.epochs // PATIENCE)
@@ -148,15 +127,8 @@ def _fixed_by_flags(arguments: list[str], base: Experiment) -> list[str]:
     """A setting given by its own option is not searched over."""
     from .space import value_of
 
-    given = {argument.split("=")[0].removeprefix("--").replace("-", "_") for argument in arguments if argument.startswith("--")}
+    given = commandline.named(arguments)
     return [f"{name}={value_of(base, name)}" for name in SECTIONS if name in given]
-
-
-def _with_whole_path(base: Experiment) -> Experiment:
-    """The experiment, its data named from the root, so that best.json can be used from anywhere."""
-    if base.data.data is None:
-        return base
-    return base.model_copy(update={"data": base.data.model_copy(update={"data": base.data.data.expanduser().resolve()})})
 
 
 def next_steps(options: Options, plan: Plan, folder: Path) -> list[str]:

@@ -18,7 +18,6 @@ The same call goes on where an earlier one stopped. A folder of another search, 
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import os
 import socket
@@ -35,15 +34,17 @@ import keras_tuner as kt
 import numpy as np
 import pandas as pd
 
-from .. import environment, pipeline, validation
+from .. import environment, folders, pipeline, validation
 from ..config import Experiment
 from ..console import SILENT, Listener
 from ..errors import InputError
-from ..files import expanded, replaced
+from ..files import expanded
 from ..tasks import TASKS, Task
 from . import oracles, report, trials
 from .space import ALGORITHMS, EPOCHS, Plan, checked
 
+RECORD, WHAT = "search.json", "a search"
+GO_ON = "the settings of that search to go on with it; --trials and --hours may change"
 TEST, SCORE = 1, 2  # folds
 IDLE_S = 0.2  # between a worker's questions for a trial
 BEAT_S = 10.0  # between a worker's signs of life
@@ -105,9 +106,9 @@ def search(
     worker = place if place and not place.is_chief else None
     if worker:
         _reach(worker, listener)
-        _check_same(folder, plan)
+        _check_begun(folder, plan)
     else:
-        _claim(folder, plan)
+        folders.begin(folder, RECORD, plan.to_json(), WHAT, GO_ON)
         if place:
             _check_port(place)
     songs, content = prepare(plan, folder, features, listener)
@@ -159,7 +160,7 @@ def prepare(plan: Plan, folder: Path, features: str | Path | None, listener: Lis
     role = np.select([folds == TEST, folds == SCORE], ["test", "score"], "learn")
     songs = trials.Songs(learn=tracks.rows(np.flatnonzero(role == "learn")), score=tracks.rows(np.flatnonzero(role == "score")))
     _check_songs(plan.base, task, songs)
-    return songs, _write_index(folder, tracks.table.assign(role=role))
+    return songs, folders.keep_index(folder, tracks.table.assign(role=role), "the search")
 
 
 def _check_plan(plan: Plan) -> None:
@@ -186,54 +187,11 @@ def _check_songs(base: Experiment, task: Task, songs: trials.Songs) -> None:
         )
 
 
-def _claim(folder: Path, plan: Plan) -> None:
-    """Write search.json, or check that the search in the folder is the same. It has begun once index.csv is there."""
-    file = folder / "search.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for the search by --out")
-    if folder.exists() and any(folder.iterdir()) and not file.exists():
-        raise InputError(f"{folder} is not empty and holds no search; give another folder by --out")
-    if (folder / "index.csv").exists():
-        _check_same(folder, plan)
-        return
-    try:
-        with replaced(file) as temporary:
-            temporary.write_text(plan.to_json())
-    except (PermissionError, NotADirectoryError) as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
-
-
-def _check_same(folder: Path, plan: Plan) -> None:
-    file = folder / "search.json"
+def _check_begun(folder: Path, plan: Plan) -> None:
+    file = folder / RECORD
     if not file.exists():
         raise InputError(f"{file} is not there; a worker needs the --out of its chief, in a folder that both see")
-    before, now = json.loads(file.read_text()), json.loads(plan.to_json())
-    if before != now:
-        raise InputError(
-            f"{folder} holds another search:\n{_differences(before, now)}\nGive another folder by --out, or the settings of that "
-            "search to go on with it; --trials and --hours may change"
-        )
-
-
-def _differences(before: Any, now: Any, name: str = "") -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = dict.fromkeys([*before, *now])
-        parts = (_differences(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in names)
-        return "\n".join(part for part in parts if part)
-    return "" if before == now else f"  {name.removeprefix('base.')}: {before} there, {now} now"
-
-
-def _write_index(folder: Path, table: pd.DataFrame) -> str:
-    """Write index.csv, or check that it is the search's; its content."""
-    file, content = folder / "index.csv", table.to_csv(index=False)
-    if file.exists() and file.read_text() != content:
-        raise InputError(
-            f"The data changed since the search in {folder} began: its index.csv differs from what is there now, and trials on "
-            "different songs cannot be compared. Give another folder by --out"
-        )
-    with replaced(file) as temporary:
-        temporary.write_text(content)
-    return content
+    folders.check_same(folder, RECORD, plan.to_json(), WHAT, GO_ON)
 
 
 # === Chief and workers ===

@@ -1,0 +1,69 @@
+"""Folders of work that goes on where it was stopped: whose work is in one, and whether its data are still the same.
+
+A folder has a record, a JSON file of all settings that decide its numbers, and `index.csv`, the tracks that it is about. The work
+has begun once `index.csv` is there; before that its settings may still be changed.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .errors import InputError
+from .files import replaced
+
+INDEX = "index.csv"
+
+
+def begin(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
+    """Write the record, or check that the work begun in `folder` has the same settings.
+
+    text: the record's content; `read` makes settings of it. what: the work in words, such as "a run". go_on: how to go on with
+    the work that is there, for the error. Raises InputError where the folder is something else's.
+    """
+    file = folder / record
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder for {what} by --out")
+    if folder.exists() and any(folder.iterdir()) and not file.exists():
+        raise InputError(f"{folder} is not empty and holds no {what.split(maxsplit=1)[1]}; give another folder by --out")
+    if (folder / INDEX).exists():
+        check_same(folder, record, text, what, go_on, read)
+        return
+    try:
+        with replaced(file) as temporary:
+            temporary.write_text(text)
+    except (PermissionError, NotADirectoryError) as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
+
+
+def check_same(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
+    """Raise InputError unless the record in `folder` holds the settings of `text`."""
+    before, now = read((folder / record).read_text()), read(text)
+    if before != now:
+        raise InputError(
+            f"{folder} holds {what} with other settings:\n{differences(before, now)}\nGive another folder by --out, or {go_on}"
+        )
+
+
+def differences(before: Any, now: Any, name: str = "") -> str:
+    """The settings that differ, one a line, with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = dict.fromkeys([*before, *now])
+        parts = (differences(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in names)
+        return "\n".join(part for part in parts if part)
+    return "" if before == now else f"  {name.removeprefix('base.')}: {before} there, {now} now"
+
+
+def keep_index(folder: Path, table: pd.DataFrame, what: str) -> str:
+    """Write index.csv, or check that it is what the work began with; its content. Raises InputError."""
+    file, content = folder / INDEX, table.to_csv(index=False)
+    if file.exists() and file.read_text() != content:
+        raise InputError(
+            f"The data changed since {what} in {folder} began: its index.csv differs from what is there now, and numbers from "
+            "different songs cannot be compared. Give another folder by --out"
+        )
+    with replaced(file) as temporary:
+        temporary.write_text(content)
+    return content
