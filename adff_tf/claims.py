@@ -10,8 +10,9 @@ import json
 import os
 import socket
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from .errors import InputError
 
 LEASE_S = 180.0  # longer than network file systems keep a file's time to themselves
 BEATS = 8  # a lease
+ASK_S = 2.0  # between two looks of one who waits
 FREE = "free"
 
 
@@ -80,16 +82,28 @@ class Claim:
 
 
 @contextlib.contextmanager
-def held(path: str | Path, what: str, lease_s: float = LEASE_S) -> Iterator[Claim]:
+def held(path: str | Path, what: str, lease_s: float = LEASE_S, wait: Callable[[str], None] | None = None) -> Iterator[Claim]:
     """Hold the work named by `path`, which need not exist, during the block. what: it in words, such as "the run in runs/x".
 
-    Raises Taken, which names the holder, where somebody alive has it.
+    Raises Taken, which names the holder, where somebody alive has it; or with `wait`, tells that once who has it and waits.
     """
-    claim = _take(Path(path), what, lease_s)
+    claim = _waited(Path(path), what, lease_s, wait) if wait else _take(Path(path), what, lease_s)
     try:
         yield claim
     finally:
         claim.release()
+
+
+def _waited(path: Path, what: str, lease_s: float, wait: Callable[[str], None]) -> Claim:
+    holder = None
+    while True:
+        try:
+            return _take(path, what, lease_s)
+        except Taken as taken:
+            if holder is None:
+                wait(str(taken).split(". ")[0])
+            holder = taken
+            time.sleep(ASK_S)
 
 
 def _take(path: Path, what: str, lease_s: float) -> Claim:
@@ -160,8 +174,9 @@ def _machine() -> str:
 
 
 def _born(pid: int) -> int | None:
-    """When a process of this machine began, in whole seconds; None where there is none."""
+    """When a process of this machine began, in whole seconds; None where there is none, or what is left of one."""
     try:
-        return round(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time())
     except psutil.NoSuchProcess:
         return None

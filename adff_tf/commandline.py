@@ -24,9 +24,8 @@ def parse(
     import tyro
 
     fields = {"main": options, "experiment": start}
-    command = dataclasses.make_dataclass(
-        "Command", [(name, tyro.conf.OmitArgPrefixes[type(value)]) for name, value in fields.items()]
-    )
+    bare: Any = tyro.conf.OmitArgPrefixes
+    command = dataclasses.make_dataclass("Command", [(name, bare[type(value)]) for name, value in fields.items()])
     try:
         found: Any = tyro.cli(command, args=arguments, default=command(**fields), description=description, prog=program)
     except pydantic.ValidationError as error:

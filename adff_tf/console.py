@@ -4,6 +4,7 @@ Parts that take long accept a `Listener` and tell it what happens; `SILENT` is f
 """
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -39,6 +40,16 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class BarsOnly:
+    """Passes a listener's bars on and keeps its lines: where a fit is one of many, its epochs are not worth one each."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.bar = listener.bar
+
+    def say(self, text: str) -> None:
+        pass
 
 
 class Terminal:
@@ -109,6 +120,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where a second network is traced: that is what folds are
 
 
 def run(command: Callable[[], None], stopped: str = "stopped. The same command goes on from here.") -> None:

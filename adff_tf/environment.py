@@ -37,6 +37,13 @@ def write(file: Path) -> None:
         temporary.write_text(json.dumps(describe(), indent=2) + "\n")
 
 
+def in_words(described: dict) -> str:
+    """One line of what `describe` gave, or of what `write` wrote: versions and machine."""
+    packages = ", ".join(f"{name} {version}" for name, version in described["packages"].items() if version)
+    machine = f"{described['cores']} cores, {', '.join(described['gpus']) or 'no GPU'}, {described['system']}"
+    return f"adff-tf {described['adff_tf']}, Python {described['python']}, {packages}; {machine}"
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -47,13 +47,13 @@ def check_same(folder: Path, record: str, text: str, what: str, go_on: str, read
         )
 
 
-def differences(before: Any, now: Any, name: str = "") -> str:
-    """The settings that differ, one a line, with both values."""
+def differences(before: Any, now: Any, words: str = "{} there, {} now", name: str = "") -> str:
+    """The settings that differ, one a line, with both values in those words."""
     if isinstance(before, dict) and isinstance(now, dict):
         names = dict.fromkeys([*before, *now])
-        parts = (differences(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in names)
+        parts = (differences(before.get(key), now.get(key), words, f"{name}.{key}".lstrip(".")) for key in names)
         return "\n".join(part for part in parts if part)
-    return "" if before == now else f"  {name.removeprefix('base.')}: {before} there, {now} now"
+    return "" if before == now else f"  {name.removeprefix('base.')}: {words.format(before, now)}"
 
 
 def keep_index(folder: Path, table: pd.DataFrame, what: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import baselines, datasets
+from . import baselines, datasets, environment
 from .config import Experiment
 from .files import replaced
 from .tasks import TASKS, Task
@@ -162,14 +162,8 @@ def _about_data(metrics: dict) -> list[str]:
 
 
 def _made_with(folder: Path, metrics: dict) -> list[str]:
-    environment = json.loads((folder / "environment.json").read_text())
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
-    machine = f"{environment['cores']} cores, {', '.join(environment['gpus']) or 'no GPU'}, {environment['system']}"
-    return [
-        "## Made with", "",
-        f"adff-tf {environment['adff_tf']}, Python {environment['python']}, {packages}; {machine}; "
-        f"{metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.", "",
-    ]  # fmt: skip
+    made = environment.in_words(json.loads((folder / "environment.json").read_text()))
+    return ["## Made with", "", f"{made}; {metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.", ""]
 
 
 def _dynamic_table(dynamic: dict) -> list[str]:

@@ -96,6 +96,18 @@ def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_
     )
 
 
+def new_model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
+    """The experiment's network before its first step, compiled, on all devices. What Keras held before is forgotten."""
+    settings = experiment.training
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    with distribution().scope():
+        model = build_adff(experiment, settings.precision)
+        compile_model(model, TASKS[experiment.task], settings, steps_per_epoch)
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
 def inner_split(tracks: pipeline.Tracks, fraction: float, seed: int) -> tuple[pipeline.Tracks, pipeline.Tracks]:
     """The tracks divided by group into those to learn from and those that choose the epoch."""
     split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
@@ -114,14 +126,8 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
     segments = pipeline.segment_set(experiment, learn, training=True)
     steps = pipeline.steps_per_epoch(segments, settings.batch_size)
 
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(settings.seed)
-    with distribution().scope():
-        model = build_adff(experiment, settings.precision)
-        mean, deviation = learn.standardisation()
-        model.get_layer("standardise").set_weights([mean, deviation])
-        compile_model(model, task, settings, steps)
-        model.optimizer.build(model.trainable_variables)
+    model = new_model(experiment, steps)
+    model.get_layer("standardise").set_weights(list(learn.standardisation()))
     progress = _Progress(folder, settings, steps, label, listener)
     first = progress.restore(model)
     if first < settings.epochs and not progress.should_stop():

@@ -22,7 +22,8 @@ FLOORS = [
     {"report"},
     {"validation", "inference"},
     {"evaluation", "plots"},
-    {"train", "predict", "evaluate"},
+    {"reproduction"},
+    {"train", "predict", "evaluate", "reproduce"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PURE_KERAS = ("layers", "network")
@@ -85,6 +86,7 @@ def test_the_network_is_pure_keras(room):
         "import adff_tf.train, adff_tf.presets",
         "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
         "import adff_tf.datasets, adff_tf.litert",
+        "import adff_tf.reproduce, adff_tf.reproduction.grid",
         "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
         "import adff_tf.tuning, adff_tf.tuning.__main__, adff_tf.tuning.space",
     ],

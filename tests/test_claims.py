@@ -40,7 +40,7 @@ def test_the_second_is_told_who_holds_it(tmp_path, other):
 
 def test_the_dead_are_followed_at_once(tmp_path, other):
     other.kill()
-    other.wait()
+    time.sleep(0.2)  # not waited for: what is left of a process holds nothing
     with held(tmp_path / "work", "it") as claim:
         assert claim.file.name == "work.claim-0002" and not claim.lost
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
+from .. import environment
 from ..config import Experiment
 from ..files import replaced
 from ..report import BLUE, GREY, ORANGE, SCORES
@@ -183,15 +184,10 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _made_with(folder: Path, trials: pd.DataFrame) -> list[str]:
-    environment = json.loads((folder / "environment.json").read_text())
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    made = environment.in_words(json.loads((folder / "environment.json").read_text()))
     workers = trials["worker"].dropna().nunique()
-    return [
-        "## Made with", "",
-        f"adff-tf {environment['adff_tf']}, Python {environment['python']}, {packages}; {environment['cores']} cores, "
-        f"{', '.join(environment['gpus']) or 'no GPU'}; {workers} worker{'s' * (workers != 1)}, "
-        f"{trials['seconds'].sum() / 60:.1f} minutes of trials.", "",
-    ]  # fmt: skip
+    spent = f"{workers} worker{'s' * (workers != 1)}, {trials['seconds'].sum() / 60:.1f} minutes of trials."
+    return ["## Made with", "", f"{made}; {spent}", ""]
 
 
 # === Plots ===

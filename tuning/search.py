@@ -18,7 +18,6 @@ The same call goes on where an earlier one stopped. A folder of another search, 
 import contextlib
 import hashlib
 import io
-import logging
 import os
 import socket
 import threading
@@ -114,7 +113,6 @@ def search(
     songs, content = prepare(plan, folder, features, listener)
     project = folder / f"project-{hashlib.sha256((plan.to_json() + content).encode()).hexdigest()[:12]}"
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # that it traces a network a trial
     with _environment(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the Gaussian process's bounds, KerasTuner's deprecations
         tuner = _tuner(plan, songs, project, budget, listener, report_progress=not worker)

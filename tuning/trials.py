@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from .. import metrics, pipeline, training, validation
 from ..config import Experiment
-from ..console import SILENT, Listener
+from ..console import SILENT, BarsOnly, Listener
 from ..errors import InputError
 from ..files import replaced
 from ..tasks import TASKS, Task
@@ -178,13 +178,3 @@ def _write_hparams(folder: Path, values: dict[str, Any], score: float, trial: st
     with tf.summary.create_file_writer(str(folder)).as_default():
         api.hparams(values, trial_id=trial)
         tf.summary.scalar("score", score, step=0)
-
-
-class BarsOnly:
-    """Passes a listener's bars on and keeps its lines: an epoch of a trial is not worth one."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.bar = listener.bar
-
-    def say(self, text: str) -> None:
-        pass
