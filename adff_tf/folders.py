@@ -40,7 +40,12 @@ def begin(folder: Path, record: str, text: str, what: str, go_on: str, read: Cal
 
 def check_same(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
     """Raise InputError unless the record in `folder` holds the settings of `text`."""
-    before, now = read((folder / record).read_text()), read(text)
+    try:
+        before, now = read((folder / record).read_text()), read(text)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{folder / record} is damaged ({error}); give another folder by --out") from None
     if before != now:
         raise InputError(
             f"{folder} holds {what} with other settings:\n{differences(before, now)}\nGive another folder by --out, or {go_on}"

@@ -361,6 +361,23 @@ def test_another_search_is_refused_and_names_the_difference(manifest, features, 
     assert len(quick) == 2
 
 
+def test_a_search_of_another_version_is_refused_and_kept(manifest, features, tmp_path, quick):
+    wanted = plan(manifest, "seg_num=1,2")
+    before = search.search(wanted, tmp_path / "s", Budget(), features).trials
+    record = tmp_path / "s" / "search.json"
+    for change, message in (
+        (lambda text: text.replace('"keras_tuner": "', '"keras_tuner": "0.'), "versions.keras_tuner: 0.1.* there, 1.* now"),
+        (lambda text: text[:100], "search.json is damaged"),
+    ):
+        whole = record.read_text()
+        record.write_text(change(whole))
+        with pytest.raises(InputError, match=message):
+            search.search(wanted, tmp_path / "s", Budget(), features)
+        record.write_text(whole)
+    pd.testing.assert_frame_equal(report.collect(tmp_path / "s"), before)
+    assert len(quick) == 2
+
+
 def test_data_that_changed_are_refused(manifest, features, tmp_path, quick):
     here = manifest.parent / "changing.csv"
     here.write_text(manifest.read_text())

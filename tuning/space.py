@@ -7,6 +7,7 @@ On the command line a setting is narrowed by text: `seg_num=6` fixes it, `seg_nu
 it (of a choice, those values within stay), `seg_len=5:30:5` steps.
 """
 
+import importlib.metadata
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pydantic
 
+from .. import __version__
 from ..config import Experiment, check_segment, explain
 from ..errors import InputError
 
@@ -133,14 +135,20 @@ ALGORITHMS = ("bayesian", "hyperband", "random", "grid")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched: the settings of a base, in a space, by one of `ALGORITHMS`."""
+    """What is searched: the settings of a base, in a space, by one of `ALGORITHMS`.
+
+    As JSON it also names the versions whose files a search leaves: one of another version is not gone on with.
+    """
 
     base: Experiment
     space: Space
     algorithm: str = "bayesian"
 
     def to_json(self) -> str:
-        content = {"algorithm": self.algorithm, "space": self.space.as_dict(), "base": self.base.model_dump(mode="json")}
+        content = {
+            "versions": {"adff_tf": __version__, "keras_tuner": ".".join(importlib.metadata.version("keras-tuner").split(".")[:2])},
+            "algorithm": self.algorithm, "space": self.space.as_dict(), "base": self.base.model_dump(mode="json"),
+        }  # fmt: skip
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
