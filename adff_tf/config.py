@@ -66,6 +66,10 @@ class Frontend(Settings):
     """DFT length. Not in the paper: the next power of two over the window gives the same numbers in librosa, TensorFlow and
     TFLite."""
 
+    floor_db: float = Field(-100.0, ge=-100, le=-20)
+    """What is quieter in a band is heard as this, digital silence too, dB. -100 is librosa's; there the rounding to 16 bits can be
+    heard where a recording is empty: it lies at -82 dB in every band, at -77 with dither. From -70 up it cannot."""
+
     @property
     def window(self) -> int:
         """Window in samples."""

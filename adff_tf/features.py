@@ -2,7 +2,7 @@
 
 Conventions (Section 3.2 of the paper; librosa is the reference): a Hann window of 60 ms zero-padded to `n_fft`, a hop of 10 ms,
 frames centred on multiples of the hop with reflected edges, Slaney's mel filterbank, and 10 * log10(max(power, 1e-10)) in dB, with
-no reference to the clip's own maximum, so that loudness survives. Digital silence is -100 dB in every band.
+no reference to the clip's own maximum, so that loudness survives. Digital silence is -100 dB in every band; `floor_db` raises that.
 
 The DFT runs in float64 and everything else in float32: equal to `librosa.feature.melspectrogram(n_fft=4096, win_length=2646,
 hop_length=441, n_mels=128, pad_mode="reflect")` within 1e-3 dB where a cell is within 90 dB of its frame's maximum, and within
@@ -19,10 +19,8 @@ import tensorflow as tf
 from .config import Frontend
 from .layers import cut_and_stack
 
-__all__ = ["SILENCE_DB", "cut_and_stack", "log_mel", "track_log_mel"]
+__all__ = ["cut_and_stack", "log_mel", "track_log_mel"]
 
-SILENCE_DB = -100.0
-POWER_FLOOR = 1e-10
 BLOCK = 160  # frames computed at once by `track_log_mel`: bounds memory, and one shape means one trace
 
 
@@ -59,7 +57,7 @@ def _framed_log_mel(padded: tf.Tensor, frontend: Frontend, dft: str) -> tf.Tenso
     spectrum = tf.signal.rfft(tf.cast(frames, dft) * tf.cast(_hann(frontend.window), dft), [frontend.n_fft])
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     mel = tf.matmul(tf.cast(power, tf.float32), _filterbank(frontend))
-    return (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(mel, POWER_FLOOR))
+    return (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(mel, 10 ** (frontend.floor_db / 10)))
 
 
 @tf.function

@@ -209,12 +209,12 @@ def segment_starts(frames: int, segment: int, sampling: str, rng: np.random.Gene
     return starts
 
 
-def read_segment(log_mel: np.ndarray, start: int, segment: int) -> np.ndarray:
-    """`(segment, mels)` float32 from a track's log-mel; silence (-100 dB) where the track is too short."""
+def read_segment(log_mel: np.ndarray, start: int, segment: int, silence_db: float) -> np.ndarray:
+    """`(segment, mels)` float32 from a track's log-mel; silence where the track is too short."""
     piece = log_mel[start : start + segment]
     if len(piece) == segment:
         return piece
-    return np.pad(piece, ((0, segment - len(piece)), (0, 0)), constant_values=features.SILENCE_DB)
+    return np.pad(piece, ((0, segment - len(piece)), (0, 0)), constant_values=silence_db)
 
 
 class SegmentSet:
@@ -224,8 +224,8 @@ class SegmentSet:
     every epoch.
     """
 
-    def __init__(self, tracks: Tracks, frames: int, segments: Segments, seed: int = 0):
-        self.tracks, self.frames, self.segments, self.seed = tracks, frames, segments, seed
+    def __init__(self, tracks: Tracks, frames: int, segments: Segments, silence_db: float, seed: int = 0):
+        self.tracks, self.frames, self.segments, self.silence_db, self.seed = tracks, frames, segments, silence_db, seed
         self._places = self._draw(epoch=0)
         self.owner = np.array([owner for owner, _ in self._places])
 
@@ -239,8 +239,8 @@ class SegmentSet:
     def read(self, epoch: int, numbers: Sequence[int]) -> np.ndarray:
         """Log-mels of segments by number, `(len(numbers), frames, mels)` float32 dB."""
         places = self._draw(epoch) if self.segments.fresh else self._places
-        log_mels = self.tracks.log_mels
-        return np.stack([read_segment(log_mels[owner], start, self.frames) for owner, start in (places[n] for n in numbers)])
+        log_mels, frames, silence_db = self.tracks.log_mels, self.frames, self.silence_db
+        return np.stack([read_segment(log_mels[owner], start, frames, silence_db) for owner, start in (places[n] for n in numbers)])
 
     def _draw(self, epoch: int) -> list[tuple[int, int]]:
         rng = np.random.default_rng((self.seed, epoch, 0))
@@ -331,4 +331,4 @@ def segment_set(experiment: Experiment, tracks: Tracks, training: bool) -> Segme
         segments = segments.model_copy(update={"sampling": "simple"})
     else:
         segments = segments.model_copy(update={"fresh": False})
-    return SegmentSet(tracks, experiment.frames, segments, experiment.training.seed)
+    return SegmentSet(tracks, experiment.frames, segments, experiment.frontend.floor_db, experiment.training.seed)

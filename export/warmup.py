@@ -52,7 +52,7 @@ def _logs(about: dict, records: Records) -> Iterator:
         if signature == "serving_default":
             _fill(request.inputs["waveform"], (rows, window), 0.0)
         elif signature == "log_mel":
-            _fill(request.inputs["log_mel"], (rows, frames, mels), -100.0)  # silence in dB
+            _fill(request.inputs["log_mel"], (rows, frames, mels), about["experiment"]["frontend"]["floor_db"])  # silence
         elif signature == "recording":
             _fill(request.inputs["waveform"], (rows * window,), 0.0)
             request.inputs["hop"].dtype = 3  # int32, a scalar

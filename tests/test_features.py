@@ -54,8 +54,22 @@ def test_pmemo_chorus_equals_librosa(song):
     assert_equal_to_librosa(audio.load(real_data("pmemo", "chorus", f"{song}.mp3"), RATE))
 
 
-def test_silence_is_minus_100_db():
-    assert (features.track_log_mel(np.zeros(RATE, "float32")) == features.SILENCE_DB).all()
+@pytest.mark.parametrize("floor_db", [-100.0, -70.0])
+def test_silence_is_the_floor(floor_db):
+    silence = features.track_log_mel(np.zeros(RATE, "float32"), Frontend(floor_db=floor_db))
+    np.testing.assert_allclose(silence, floor_db, atol=2e-5)
+
+
+def test_a_higher_floor_hides_the_rounding_to_16_bits():
+    """Rounding is noise of a twelfth of a squared step, -101 dB; the window's energy adds 30 and Slaney's norm takes 10."""
+    t = np.arange(RATE) / RATE
+    exact = (0.3 * np.sin(2 * np.pi * 440 * t)).astype("float32")
+    rounded = (np.round(exact * 32768) / 32768).astype("float32")
+    low, high = Frontend(), Frontend(floor_db=-70.0)
+    empty = features.track_log_mel(rounded, low)[10:-10, 60:]
+    assert np.median(empty) == pytest.approx(-82, abs=1) and (features.track_log_mel(exact, low)[10:-10, 60:] < -95).all()
+    np.testing.assert_allclose(features.track_log_mel(rounded, high), features.track_log_mel(exact, high), atol=1.0)
+    np.testing.assert_allclose(features.track_log_mel(exact, high), np.maximum(features.track_log_mel(exact, low), -70), atol=2e-5)
 
 
 def test_doubling_the_amplitude_adds_6_db():

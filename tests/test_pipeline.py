@@ -158,12 +158,14 @@ def test_segments_lie_inside_the_track(frames, segment, seed):
 
 
 def test_short_track_is_padded_with_silence(tracks):
-    padded = pipeline.read_segment(tracks.log_mels[0], 0, 100)
+    padded = pipeline.read_segment(tracks.log_mels[0], 0, 100, -100.0)
     assert padded.shape == (100, 128) and (padded[51:] == -100).all() and (padded[:51] > -100).all()
 
 
 def segments(tracks, **options):
-    return pipeline.SegmentSet(tracks, 100, Segments(**{"seg_len": 1.0, "seg_num": 2, "sampling": "simple", **options}), seed=3)
+    return pipeline.SegmentSet(
+        tracks, 100, Segments(**{"seg_len": 1.0, "seg_num": 2, "sampling": "simple", **options}), -100.0, seed=3
+    )
 
 
 def test_simple_set_draws_once_or_afresh(tracks):

@@ -23,7 +23,7 @@ TO_COME, NONE = "…", "–"
 
 CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
     ("n_fft", lambda base: f"{base.frontend.n_fft}; the window is {1000 * base.frontend.window_s:g} ms"),
-    ("log", lambda base: "10·log10(max(power, 1e-10)), not relative to the clip's maximum"),
+    ("log", lambda base: f"10·log10 of the power, at least {base.frontend.floor_db:g} dB, not relative to the clip's maximum"),
     ("standardisation", lambda base: "by mel band, of the training fold alone, inside the model"),
     ("frames that seg_num does not divide", lambda base: "the last ones are dropped"),
     ("end of a level", lambda base: base.network.level_end),
