@@ -18,8 +18,8 @@ from .config import DataKind, Experiment
 from .console import SILENT, Listener
 from .datasets import pmemo
 from .errors import InputError, listed
-from .files import check_empty, replaced
-from .inference import Emotion, EmotionModel, load_network, located
+from .files import check_empty, expanded, replaced
+from .inference import Emotion, EmotionModel, load_network, located, run_folder
 from .tasks import TASKS, Task
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
@@ -60,20 +60,20 @@ def evaluate(
     index = datasets.load(data, kind, label_range)
     listener.say(f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups")
     validation.check_task(task, index)
-    annotations = _annotations(Path(data).expanduser(), index, task) if dynamic else None
+    annotations = _annotations(expanded(data), index, task) if dynamic else None
+    learned = learned_from(file, experiment)
+    is_refused = not (allow_trained or leave_out_trained)
+    if is_refused:  # by path, before the log-mels take their time; copies are found by them
+        _refuse_trained(file, index.tracks, index.tracks["path"].isin(learned["path"]).to_numpy())
     tracks, bad = pipeline.prepare(index.tracks, features or folder / "features", experiment.frontend, skip_bad_audio, listener)
-    was_trained = trained_on(file, experiment, tracks.table)
+    was_trained = (tracks.table["features"].isin(learned["features"]) | tracks.table["path"].isin(learned["path"])).to_numpy()
+    if is_refused:
+        _refuse_trained(file, tracks.table, was_trained)
     if was_trained.any() and leave_out_trained:
         tracks = tracks.rows(np.flatnonzero(~was_trained))
         listener.say(f"{was_trained.sum()} tracks that the model was trained on are left out")
         if not len(tracks):
             raise InputError(f"{file} was trained on every track of {index.source}: none is left to score")
-    elif was_trained.any() and not allow_trained:
-        raise InputError(
-            f"{file} was trained on {was_trained.sum()} of these {len(tracks)} tracks:\n"
-            f"{listed(tracks.table['track_id'][was_trained])}\nScores on them say nothing about new music. Leave them out by "
-            "--leave-out-trained, or score them all the same by --allow-trained"
-        )
 
     listener.say(f"scoring {len(tracks)} tracks")
     owner, predictions = training.predict(network, experiment, tracks)
@@ -95,20 +95,28 @@ def evaluate(
     return Evaluation(folder, summary)
 
 
-def trained_on(file: Path, experiment: Experiment, table: pd.DataFrame) -> np.ndarray:
-    """Which rows of a table of tracks the model in `file` was trained on, bool `(tracks,)`, by content or by path.
+def learned_from(file: Path, experiment: Experiment) -> pd.DataFrame:
+    """The rows of the run's `index.csv` that the model in `file` was trained on. Raises InputError where that is missing.
 
-    The run's `index.csv` tells. A fold's model was trained on the other folds; the run's on all tracks, or where the run has no
-    final model as fold 1's.
+    A fold's model was trained on the other folds; the run's on all tracks, or where the run has no final model as fold 1's.
     """
-    of_fold = re.fullmatch(r"fold(\d+)", file.parent.name)
-    run = file.parent.parent if of_fold else file.parent
+    of_fold, run = re.fullmatch(r"fold(\d+)", file.parent.name), run_folder(file)
     if not (run / "index.csv").is_file():
         raise InputError(f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; copy it from the run")
     known = pd.read_csv(run / "index.csv", dtype={"track_id": str})
     if of_fold or not experiment.validation.final_model:
         known = known[known["fold"] != (int(of_fold[1]) if of_fold else 1)]
-    return (table["features"].isin(known["features"]) | table["path"].isin(known["path"])).to_numpy()
+    return known
+
+
+def _refuse_trained(file: Path, table: pd.DataFrame, was_trained: np.ndarray) -> None:
+    """Raise InputError where any of the table's tracks was trained on."""
+    if was_trained.any():
+        raise InputError(
+            f"{file} was trained on {was_trained.sum()} of these {len(table)} tracks:\n"
+            f"{listed(table['track_id'][was_trained])}\nScores on them say nothing about new music. Leave them out by "
+            "--leave-out-trained, or score them all the same by --allow-trained"
+        )
 
 
 # === Over time ===

@@ -309,6 +309,11 @@ def located(path: str | Path) -> tuple[Path, Experiment]:
     return file, _experiment(config)
 
 
+def run_folder(file: Path) -> Path:
+    """The run folder of a `model.keras` that `located` found: its own, or a fold's the one above."""
+    return file.parent if (file.parent / "config.json").is_file() else file.parent.parent
+
+
 def load_network(file: Path, experiment: Experiment) -> "keras.Model":
     """The Keras network in a `model.keras`, from log-mel to answers, float32.
 

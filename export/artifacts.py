@@ -98,25 +98,22 @@ class _Source:
     def of(cls, file: Path, experiment: Experiment) -> "_Source":
         servable.check(file, experiment)
         network = servable.without_cudnn(inference.load_network(file, experiment), experiment)
-        told = about.about(experiment, _terms(_run(file)))
-        music, found = windows.of_music(_run(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
+        told = about.about(experiment, _terms(inference.run_folder(file)))
+        music, found = windows.of_music(inference.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
         named = {f"music {k}": window for k, window in enumerate(found)} | windows.hostile(told["window"], told["sample_rate_hz"])
         wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
         return cls(file, experiment, network, told, music, named, wanted)
 
     def calibration(self) -> list[np.ndarray]:
         """Windows of music to calibrate on, drawn apart from those that are compared on."""
-        return windows.of_music(_run(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1)[1]
+        return windows.of_music(
+            inference.run_folder(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1
+        )[1]
 
     def log_mels(self) -> dict[str, np.ndarray]:
         """The windows as log-mels `(frames, mels)`."""
         frontend, frames = self.experiment.frontend, self.experiment.frames
         return {name: features.log_mel(window[None], frontend)[0, :frames].numpy() for name, window in self.windows.items()}
-
-
-def _run(file: Path) -> Path:
-    """The run folder of a `model.keras`."""
-    return file.parent if (file.parent / "config.json").is_file() else file.parent.parent
 
 
 def _terms(run: Path) -> str:
@@ -163,7 +160,7 @@ def _lay_beside(source: _Source, folder: Path, formats: Sequence[Format]) -> Non
     shutil.copyfile(source.file, folder / "model.keras")
     (folder / "config.json").write_text(source.experiment.to_json())
     (folder / about.FILE).write_text(json.dumps(source.about, indent=2) + "\n")
-    card = _run(source.file) / "model_card.md"
+    card = inference.run_folder(source.file) / "model_card.md"
     if card.is_file():
         shutil.copyfile(card, folder / card.name)
     if "saved_model" in formats:

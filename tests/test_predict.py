@@ -276,6 +276,7 @@ def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):
     command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out"]
     status, _, err = score(command, capsys)
     assert status == 2 and "was trained on 6 of these 8 tracks" in err
+    assert not (tmp_path / "out").exists()  # told before any log-mel was computed
     moved = tmp_path / "moved"
     moved.mkdir()
     table = pd.read_csv(labels)
