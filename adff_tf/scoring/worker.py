@@ -1,8 +1,9 @@
 """A process that decodes, so that a decoder which hangs or crashes ends no more than this.
 
-`decoding.Decoders` starts it with two inherited descriptors: a `multiprocessing` connection, and memory that both map, `slots` windows
-of float32. First it is sent a `Setup`, then paths (bytes), one after the other, and numbers of slots that are free again. It sends
-`READY`; for each path a `Filled` a window and one `Ended`; and `BEAT` now and then while it gets on. It ends when the link does.
+`decoding.Decoders` starts it with two inherited descriptors: a `multiprocessing` connection, and memory that both map, `slots`
+windows of float32. First it is sent a `Setup`, then paths (bytes), one after the other, and numbers of slots that are free again.
+It sends `READY`; for each path a `Filled` a window and one `Ended`; and `BEAT` now and then while it gets on. It ends when the link
+does.
 """
 
 import hashlib
@@ -156,7 +157,8 @@ def _reason(error: Exception, path: str) -> str:
 
 
 def main() -> None:
-    """The process. Its memory has a bound: what a damaged header asks for is refused, and no other process has to make room for it."""
+    """The process. Its memory has a bound: what a damaged header asks for is refused, and no other process has to make room for
+    it."""
     link, memory = (int(argument) for argument in sys.argv[1:])
     worker = Worker(Connection(link), memory)
     with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else open(os.devnull) as told:
