@@ -61,7 +61,7 @@ def scored(named: models.Named, hop: int, paths: "pa.Array", cluster: Cluster) -
             fn_constructor_args=(named, hop, effort),
             batch_size=FILES,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(pool, len(tables))),
+            compute=_pool(ray, min(pool, len(tables))),
             **resources,
         )
         yield from data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
@@ -114,6 +114,12 @@ def _plan(ray: Any, cluster: Cluster) -> tuple[Effort, int, dict[str, float]]:
     if not pool:
         raise InputError(f"no machine of the cluster has {cores} cores for an actor; give fewer by --cores-per-actor")
     return effort, pool, {"num_cpus": cores} | ({"num_gpus": 1} if gpus else {})
+
+
+def _pool(ray: Any, size: int) -> Any:
+    """So many actors from the start. Fewer will do: what a machine that died was at can then go to one that another gives up for
+    it."""
+    return ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size)
 
 
 def _explained(error: Exception) -> Exception:
