@@ -78,7 +78,8 @@ class Engine:
     def _finished(self, touched: Iterable["_File"], files: dict[bytes, "_File"]) -> Iterator[Row]:
         """The rows of those files that are at their end and wait for no answer."""
         for file in touched:
-            if file.ended is not None and not file.unanswered and files.pop(file.path, None):
+            if file.ended is not None and not file.unanswered and file.path in files:
+                del files[file.path]
                 yield self._row(file, file.ended)
 
     def _row(self, file: "_File", ended: worker.Ended) -> Row:

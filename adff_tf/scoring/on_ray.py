@@ -99,7 +99,7 @@ def _connect(ray: Any, address: str | None) -> None:
     context.print_on_execution_start = False
 
 
-def _plan(ray: Any, cluster: Cluster) -> tuple[Effort, int, dict[str, float]]:
+def _plan(ray: Any, cluster: Cluster) -> tuple[Effort, int, dict[str, int]]:
     """What an actor does, how many of them, and what each asks of Ray."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
