@@ -17,7 +17,7 @@ from ..config import Experiment
 from ..files import replaced
 from ..report import BLUE, GREY, ORANGE
 from . import cells, published
-from .grid import PARTS, Entry, Table
+from .grid import Entry, Table
 
 TO_COME, NONE = "…", "–"
 
@@ -34,6 +34,7 @@ CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
     ("fully connected layers", lambda base: f"{', '.join(map(str, base.network.fc))}, dropout {base.network.dropout:g}"),
     ("learning rate", lambda base: _rate_in_words(base)),
     ("weight decay", lambda base: f"{base.training.weight_decay:g} as L2 in the gradient, as PyTorch's Adam has it"),
+    ("precision", lambda base: base.training.precision),
     ("loss", lambda base: "mean squared error; of both targets together the plain sum; for classes cross-entropy"),
     ("which epoch counts", lambda base: _epoch_in_words(base)),
     ("folds", lambda base: f"{base.validation.folds}, grouped by song, or artist where known; seed {base.training.seed}"),
@@ -41,6 +42,15 @@ CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
     ("classes", lambda base: "valence or arousal of 0 and more is the positive one"),
 )
 """What the paper leaves open, and what was done here."""
+
+GIVEN = {
+    "frontend": {"sample_rate_hz", "mels", "window_s", "hop_s"},
+    "segments": {"fresh"},
+    "network": {"width"},
+    "training": {"epochs", "batch_size", "learning_rate", "schedule", "decay_epochs", "weight_decay", "early_stopping"},
+    "validation": {"folds", "hold_out"},
+}
+"""What the paper gives, by section of `Experiment`."""
 
 
 @dataclass(frozen=True)
@@ -180,12 +190,11 @@ def _markdown(table: Table, found: dict, folder: Path, base: Experiment, is_tiny
 
 
 def _departures(base: Experiment) -> list[str]:
-    """Settings that are not the paper's, less those that the grids set and those that change no number of the table."""
-    theirs, ours_ = presets.paper().model_dump(), base.model_dump()
-    for settings in (theirs, ours_):
-        for name, section in PARTS.items():
-            (settings[section] if section else settings).pop(name)
-        del settings["data"], settings["validation"]["final_model"], settings["training"]["seed"]
+    """Settings that the paper gives, or clearly implies, and that are others here."""
+    theirs, ours_ = (
+        {section: getattr(one, section).model_dump(include=names) for section, names in GIVEN.items()}
+        for one in (presets.paper(), base)
+    )
     different = folders.differences(theirs, ours_, "{} in the paper, {} here")
     if not different:
         return ["The paper's schedule and sizes, where it gives them.", ""]
