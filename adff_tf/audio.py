@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Backend = Literal["tensorflow-io", "libsndfile"]
+Heard = Callable[[int], None]
 
 SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")  # what is looked for in folders
 MOST = 100.0  # a lossy file's peak may pass full scale, but not so far
@@ -85,13 +86,19 @@ def load(source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *
 
 
 def blocks(
-    source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None, name: str = ""
+    source: str | Path | bytes | np.ndarray,
+    sample_rate_hz: int = 44100,
+    *,
+    source_rate_hz: int | None = None,
+    name: str = "",
+    heard: Heard | None = None,
 ) -> Iterator[np.ndarray]:
     """The waveform of `load` in pieces `(samples,)`, at least one, none of them empty; a recording of hours takes no more memory
     than one of minutes.
 
     Arguments and errors as in `load`, the errors when the first piece is asked for; damage further on, when it is reached.
-    name: what errors call it, its path by default.
+    name: what errors call it, its path by default. heard: told the source's own rate in Hz with each block that is decoded of a
+    file, also where it is decoded ahead of the first piece, which takes long for a long one.
     """
     wanted = _checked_rate(sample_rate_hz, "sample_rate_hz")
     if isinstance(source, np.ndarray):
@@ -106,8 +113,8 @@ def blocks(
         raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else _opened(str(source)) as file:
-            yield from _finished(_decoded(file, name), wanted, name)
+        with io.BytesIO(source) if isinstance(source, bytes) else opened(str(source)) as file:
+            yield from _finished(_decoded(file, name, heard or (lambda rate_hz: None)), wanted, name)
     except OSError as error:
         raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
 
@@ -277,14 +284,14 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def _opened(path: str) -> BinaryIO:
+def opened(path: str) -> BinaryIO:
     """The file, unbuffered: libsndfile reads from its descriptor and must find it where Python left it."""
     if "\0" in path or not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
         raise AudioError(f"{path!r} is a folder or a device, not a file; give the path of one recording")
     return open(path, "rb", buffering=0)
 
 
-def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
+def _decoded(file: BinaryIO, name: str, heard: Heard) -> Iterator[tuple[int, np.ndarray]]:
     """The file's rate in Hz and mono float32 `(samples,)`, block by block; at least one block.
 
     Nothing is yielded before the decoder is chosen: a file of which libsndfile gives too little is decoded by both in advance.
@@ -292,29 +299,42 @@ def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:
     head = file.read(16)
     if not head:
         raise AudioError(f"{name}: the file is empty (0 bytes)")
+
+    def libsndfile() -> Iterator[tuple[int, np.ndarray]]:
+        return _told(_libsndfile_blocks(file), heard)
+
+    def ffmpeg() -> Iterator[tuple[int, np.ndarray]]:
+        return _told(_ffmpeg_blocks(file, name), heard)
+
     if _is_short(file):
-        ours = list(_libsndfile_blocks(file))
+        ours = list(libsndfile())
         whole = _bears_out(file, _samples(ours))
-        theirs = [] if whole else list(_ffmpeg_blocks(file, name))
+        theirs = [] if whole else list(ffmpeg())
         blocks: Iterable[tuple[int, np.ndarray]] = theirs if _samples(theirs) > _samples(ours) else ours
     else:
-        count = _samples(_libsndfile_blocks(file))
-        more = not _bears_out(file, count) and _samples(_ffmpeg_blocks(file, name)) > count
-        blocks = _ffmpeg_blocks(file, name) if more else _libsndfile_blocks(file)
-    rate = heard = 0
+        count = _samples(libsndfile())
+        more = not _bears_out(file, count) and _samples(ffmpeg()) > count
+        blocks = ffmpeg() if more else libsndfile()
+    rate = samples = 0
     stated_s = _stated_s(file)
     for rate, block in blocks:
         if not 1000 <= rate <= 768_000:
             raise AudioError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
-        heard += len(block)
+        samples += len(block)
         yield rate, block
     if not rate:
         raise AudioError(f"{name}: is no audio or damaged: neither libsndfile nor FFmpeg decodes it (it begins {head!r})")
-    if heard and _is_cut_off(heard / rate, stated_s):
+    if samples and _is_cut_off(samples / rate, stated_s):
         raise AudioError(
-            f"{name}: states {stated_s:.1f} s and holds {heard / rate:.1f} s: it is cut off or damaged. Get it whole, or keep "
+            f"{name}: states {stated_s:.1f} s and holds {samples / rate:.1f} s: it is cut off or damaged. Get it whole, or keep "
             "what is there as a file of its own: ffmpeg -i SONG PART.wav"
         )
+
+
+def _told(blocks: Iterable[tuple[int, np.ndarray]], heard: Heard) -> Iterator[tuple[int, np.ndarray]]:
+    for rate, block in blocks:
+        heard(rate)
+        yield rate, block
 
 
 def _samples(blocks: Iterable[tuple[int, np.ndarray]]) -> int:
@@ -486,7 +506,7 @@ def _waveform_or_reason(path: bytes, wanted_hz: int) -> tuple[np.ndarray, bytes]
 def _graph_decoder(path: bytes) -> tuple[np.int64, np.int64]:
     """The position in GRAPH_DECODERS that reads this file (-1: none) and its rate in Hz; only the header is read."""
     try:
-        with _opened(os.fsdecode(path)) as file, sf.SoundFile(_handle(file), closefd=False) as sound:
+        with opened(os.fsdecode(path)) as file, sf.SoundFile(_handle(file), closefd=False) as sound:
             kind, rate, seconds = (sound.format, sound.subtype), sound.samplerate, sound.frames / sound.samplerate
             is_whole = kind[0] != "WAV" or not _is_cut_off(seconds, _riff_s(file))
             return np.int64([*GRAPH_DECODERS].index(kind) if is_whole and kind in GRAPH_DECODERS else -1), np.int64(rate)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +25,11 @@ class Listener(Protocol):
     def say(self, text: str) -> None:
         """A line worth keeping."""
 
-    def bar(self, label: str, total: int, passing: bool = False) -> contextlib.AbstractContextManager[Advance]:
-        """A bar over `total` steps; the block calls what it is given once a step. A passing one is followed by a line."""
+    def bar(
+        self, label: str, total: int, passing: bool = False, minutely: bool = False
+    ) -> contextlib.AbstractContextManager[Advance]:
+        """A bar over `total` steps; the block calls what it is given once a step. A passing one is followed by a line; a minutely
+        one, of hours, gives a line a minute where no bar is shown."""
 
 
 class Silent:
@@ -35,7 +39,7 @@ class Silent:
         pass
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
+    def bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
         yield lambda steps=1, note="": None
 
 
@@ -67,11 +71,11 @@ class Terminal:
         self.console.print(text, markup=False)
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
+    def bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
         if not self.console.is_terminal:
             if not passing:
                 self.say(f"{label} ({total}) …")
-            yield lambda steps=1, note="": None
+            yield self._lines(label, total) if minutely else lambda steps=1, note="": None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -89,6 +93,19 @@ class Terminal:
                 progress.update(bar, advance=steps, note=note)
 
             yield advance
+
+    def _lines(self, label: str, total: int) -> Advance:
+        """A line a minute in a bar's place."""
+        done, told = 0, time.monotonic()
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            nonlocal done, told
+            done += steps
+            if time.monotonic() - told >= 60:
+                told = time.monotonic()
+                self.say(f"{label}: {done} of {total}" + (f", {note}" if note else ""))
+
+        return advance
 
 
 def quiet_tensorflow() -> None:

@@ -12,7 +12,7 @@ import functools
 import json
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,18 +263,28 @@ class EmotionModel:
         for batch in _batches(windows(meter, self.window, hop)):
             starts += [start for start, _ in batch]
             answers.append(self.answer(np.stack([samples for _, samples in batch])))
-        values = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
-        seconds, start = meter.samples / rate, np.array(starts) / rate
+        path = name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>")
+        return self.emotion(path, meter.samples, hop, starts, answers, meter.peaks)
+
+    def emotion(
+        self, path: str, samples: int, hop: int, starts: Sequence[int], answers: Sequence[dict], peaks: np.ndarray | None = None
+    ) -> Emotion:
+        """What the answers for a recording's windows say of it.
+
+        samples: its length. hop, starts: of its windows, in samples. answers: of `answer`, for any number of windows each.
+        """
+        rate = self.sample_rate_hz
+        seconds, start = samples / rate, np.array(starts) / rate
         return Emotion(
             task=self.task,
-            path=name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>"),
+            path=path,
             seconds=seconds,
             window_s=self.window / rate,
             hop_s=hop / rate,
             start=start,
             end=np.minimum(start + self.window / rate, seconds),
-            windows=values,
-            peaks=meter.peaks,
+            windows={name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]},
+            peaks=np.zeros(0, "float32") if peaks is None else peaks,
         )
 
     def answer(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:

@@ -22,8 +22,8 @@ FLOORS = [
     {"report"},
     {"validation", "inference"},
     {"evaluation", "plots"},
-    {"reproduction"},
-    {"train", "predict", "evaluate", "reproduce"},
+    {"reproduction", "scoring"},
+    {"train", "predict", "evaluate", "reproduce", "score"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PURE_KERAS = ("layers", "network")
@@ -87,6 +87,7 @@ def test_the_network_is_pure_keras(room):
         "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
         "import adff_tf.datasets, adff_tf.litert",
         "import adff_tf.reproduce, adff_tf.reproduction.grid",
+        "import adff_tf.score, adff_tf.scoring.run, adff_tf.scoring.on_ray, adff_tf.scoring.worker",
         "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
         "import adff_tf.tuning, adff_tf.tuning.__main__, adff_tf.tuning.space",
     ],

@@ -1,0 +1,26 @@
+"""Decoders that no one would wish for: told by a file's name what to do, and else `audio.blocks`."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from adff_tf import audio
+
+
+def blocks(source: str, sample_rate_hz: int, *, heard):
+    name = Path(source).name
+    if name.startswith("hangs"):
+        time.sleep(600)
+    if name.startswith("crashes"):
+        yield np.zeros(sample_rate_hz * 3, "float32")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if name.startswith("devours"):
+        np.ones(2**40, "uint8")
+    if name.startswith("slow"):  # but gets on
+        for _ in range(6):
+            time.sleep(0.4)
+            heard(sample_rate_hz)
+    yield from audio.blocks(source, sample_rate_hz, heard=heard)
