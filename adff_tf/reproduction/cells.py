@@ -178,7 +178,7 @@ class _WhileHeld(BarsOnly):
         self.bar = self._checked_bar
 
     @contextlib.contextmanager
-    def _checked_bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
+    def _checked_bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
         with self._listener.bar(f"{self._name}, {label}", total, True) as advance:
 
             def checked(steps: int = 1, note: str = "") -> None:
