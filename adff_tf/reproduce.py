@@ -10,6 +10,7 @@ import tyro
 
 from . import commandline, console, presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
+from .datasets import pmemo
 from .errors import InputError
 from .reproduction import grid
 
@@ -104,7 +105,7 @@ def _main(arguments: list[str]) -> None:
 
     def update() -> None:
         for table in wanted:
-            tables.write(table, folder, base, options.scale == "tiny")
+            tables.write(table, folder, base, _warning(options, prepared))
 
     update()
     terminal.say(f"{len(runs)} runs; the tables fill in {', '.join(str(folder / f'{table.name}.md') for table in wanted)}")
@@ -186,6 +187,15 @@ def tables_of(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
         why = "" if is_continuous else f". {base.data.data} has quadrants, and no numbers: table4 has columns of classes"
         raise InputError("\n".join(errors) + why)
     return found
+
+
+def _warning(options: Options, prepared: list["Prepared"]) -> str:
+    """Why the numbers cannot be compared with the published ones; nothing where they can."""
+    if options.scale == "tiny":
+        return "A check that the machinery works, and no result: the network is tiny and hardly trained."
+    if options.table != "transfer" and not prepared[0].source.startswith(pmemo.NAME):
+        return "The published numbers are of PMEmo, ours of other music: both are there, and not to be compared."
+    return ""
 
 
 def _tell(estimated: "pd.DataFrame", wanted: list[grid.Table], terminal: console.Terminal) -> None:

@@ -30,11 +30,12 @@ WAIT_S = 5.0  # between two looks at cells that others work on
 
 @dataclass(frozen=True)
 class Prepared:
-    """A base experiment whose data are found good. labels: as `datasets.Index` has them."""
+    """A base experiment whose data are found good. labels, source: as `datasets.Index` has them."""
 
     base: Experiment
     tracks: pipeline.Tracks
     labels: str
+    source: str
 
 
 def prepare(bases: Sequence[Experiment], folder: Path, features: Path, listener: Listener = SILENT) -> list[Prepared]:
@@ -60,7 +61,7 @@ def _prepare(base: Experiment, folder: Path, features: Path, listener: Listener)
     if base.data.data is None:
         made = base.data.model_copy(update={"data": (folder / "synthetic").resolve(), "kind": "synthetic"})
         base = base.model_copy(update={"data": made})
-    return Prepared(base, tracks, index.labels)
+    return Prepared(base, tracks, index.labels, index.source)
 
 
 def _settings(record: str) -> dict:
@@ -177,7 +178,7 @@ class _WhileHeld(BarsOnly):
         self.bar = self._checked_bar
 
     @contextlib.contextmanager
-    def _checked_bar(self, label: str, total: int, passing: bool = False) -> Iterator[Advance]:
+    def _checked_bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
         with self._listener.bar(f"{self._name}, {label}", total, True) as advance:
 
             def checked(steps: int = 1, note: str = "") -> None:

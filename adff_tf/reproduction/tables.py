@@ -1,7 +1,8 @@
 """The tables as text, figures and CSV, made from the folder's finished cells: they can be read while they fill.
 
 Layout: the paper's rows and columns, and for each row a line with the paper's numbers, one with ours (mean ± sample deviation over
-the folds), by segment where all of a song's are scored, and the difference. – is not published, or not there; … is to come.
+the folds), by segment where all of a song's are scored, the linear baseline's, and the difference. – is not published, or not
+there; … is to come.
 """
 
 import json
@@ -12,12 +13,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import environment, folders, presets
+from .. import baselines, environment, folders, presets
 from ..config import Experiment
 from ..files import replaced
 from ..report import BLUE, GREY, ORANGE
+from ..tasks import TASKS
 from . import cells, published
-from .grid import PARTS, Entry, Table
+from .grid import Entry, Table
 
 TO_COME, NONE = "…", "–"
 
@@ -34,6 +36,7 @@ CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
     ("fully connected layers", lambda base: f"{', '.join(map(str, base.network.fc))}, dropout {base.network.dropout:g}"),
     ("learning rate", lambda base: _rate_in_words(base)),
     ("weight decay", lambda base: f"{base.training.weight_decay:g} as L2 in the gradient, as PyTorch's Adam has it"),
+    ("precision", lambda base: base.training.precision),
     ("loss", lambda base: "mean squared error; of both targets together the plain sum; for classes cross-entropy"),
     ("which epoch counts", lambda base: _epoch_in_words(base)),
     ("folds", lambda base: f"{base.validation.folds}, grouped by song, or artist where known; seed {base.training.seed}"),
@@ -42,19 +45,33 @@ CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
 )
 """What the paper leaves open, and what was done here."""
 
+GIVEN = {
+    "frontend": {"sample_rate_hz", "mels", "window_s", "hop_s"},
+    "segments": {"fresh"},
+    "network": {"width"},
+    "training": {"epochs", "batch_size", "learning_rate", "schedule", "decay_epochs", "weight_decay", "early_stopping"},
+    "validation": {"folds", "hold_out"},
+}
+"""What the paper gives, by section of `Experiment`."""
+
 
 @dataclass(frozen=True)
 class Ours:
-    """What we measured for an entry: mean and deviation over folds, and the mean by segment; a word in their place, if not."""
+    """What we measured for an entry: mean and deviation over folds, the mean by segment, that of the linear baseline on the same
+    folds; a word in their place, if not."""
 
     mean: float | None = None
     deviation: float | None = None
     by_segment: float | None = None
+    linear: float | None = None
     word: str = TO_COME
 
 
-def write(table: Table, folder: Path, base: Experiment, is_tiny: bool) -> Path:
-    """Write NAME.md, NAME.csv and, where it has a figure, NAME.png, of what is finished; the Markdown's path."""
+def write(table: Table, folder: Path, base: Experiment, warning: str = "") -> Path:
+    """Write NAME.md, NAME.csv and, where it has a figure, NAME.png, of what is finished; the Markdown's path.
+
+    warning: why ours cannot be compared with the published, if so; the difference is left out then.
+    """
     found = {key: ours(entry, folder) for key, entry in table.entries.items()}
     with replaced(folder / f"{table.name}.csv") as file:
         _long(table, found).to_csv(file, index=False)
@@ -63,7 +80,7 @@ def write(table: Table, folder: Path, base: Experiment, is_tiny: bool) -> Path:
         with replaced(folder / f"{table.name}.png") as file:
             figure.savefig(file, dpi=130)
     with replaced(folder / f"{table.name}.md") as file:
-        file.write_text(_markdown(table, found, folder, base, is_tiny, bool(figure)))
+        file.write_text(_markdown(table, found, folder, base, warning, bool(figure)))
     return folder / f"{table.name}.md"
 
 
@@ -82,27 +99,28 @@ def ours(entry: Entry, folder: Path) -> Ours:
     if mean is None:
         return Ours(word="not defined")
     is_full = entry.cell.experiment.segments.sampling == "full"
-    return Ours(mean, deviation, by_segment if is_full else None)
+    linear = metrics["baselines"].get(baselines.linear_name(TASKS[metrics["task"]]), {}).get(entry.target, {}).get(entry.score)
+    return Ours(mean, deviation, by_segment if is_full else None, linear)
 
 
 # === Text ===
 
 
-def lines(table: Table, found: dict, is_tiny: bool) -> list[str]:
+def lines(table: Table, found: dict, is_comparable: bool) -> list[str]:
     """The table in Markdown."""
     rows, columns = (list(dict.fromkeys(key[place] for key in table.entries)) for place in (0, 1))
     text = [f"| {table.stub} | | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for row in rows:
         of_row = {column: (table.entries[row, column], found[row, column]) for column in columns if (row, column) in table.entries}
         head = row
-        for name, cell_of in _kinds(of_row, is_tiny).items():
+        for name, cell_of in _kinds(of_row, is_comparable).items():
             cells_ = [cell_of(*of_row[column]) if column in of_row else NONE for column in columns]
             text.append(f"| {head} | {name} | " + " | ".join(cells_) + " |")
             head = ""
     return text
 
 
-def _kinds(of_row: dict, is_tiny: bool) -> dict[str, Callable[[Entry, Ours], str]]:
+def _kinds(of_row: dict, is_comparable: bool) -> dict[str, Callable[[Entry, Ours], str]]:
     """The lines that a row has, and what stands in each."""
     entries, numbers = [entry for entry, _ in of_row.values()], [number for _, number in of_row.values()]
     has_ours = any(entry.cell for entry in entries)
@@ -114,11 +132,13 @@ def _kinds(of_row: dict, is_tiny: bool) -> dict[str, Callable[[Entry, Ours], str
         kinds["ours"] = lambda entry, number: _ours(entry, number)
     if any(number.by_segment is not None for number in numbers):
         kinds["ours, by segment"] = lambda entry, number: _score(entry.score, number.by_segment)
+    if any(number.linear is not None for number in numbers):
+        kinds["linear baseline"] = lambda entry, number: _score(entry.score, number.linear)
     if entries[0].score == "hours":
         first = next(iter(of_row.values()))
         kinds["paper, of seg_num 1"] = lambda entry, number: _share(_mean(entry.published), _mean(first[0].published))
         kinds["ours, of seg_num 1"] = lambda entry, number: _share(number.mean, first[1].mean)
-    elif has_ours and is_published and not is_tiny:
+    elif has_ours and is_published and is_comparable:
         kinds["difference"] = lambda entry, number: _difference(entry, number)
     return kinds
 
@@ -161,17 +181,15 @@ def _share(value: float | None, of: float | None) -> str:
     return NONE if value is None or of is None else f"{value / of:.3f}"
 
 
-def _markdown(table: Table, found: dict, folder: Path, base: Experiment, is_tiny: bool, has_figure: bool) -> str:
+def _markdown(table: Table, found: dict, folder: Path, base: Experiment, warning: str, has_figure: bool) -> str:
     done = sum(cells.is_finished(folder, cell) for cell in table.cells)
-    warning = (
-        ["**A check that the machinery works, and no result: the network is tiny and hardly trained.**", ""] if is_tiny else []
-    )
+    told = [f"**{warning}**", ""] if warning else []
     state = f"{done} of {len(table.cells)} runs are finished" + ("." if done == len(table.cells) else "; … is to come.")
     picture = [f"![{table.title}]({table.name}.png)", ""] if has_figure else []
     data = base.data.data or "built-in synthetic music"
     return "\n".join([
-        f"# {table.title}", "", *warning, f"Data: {data}. {state} – is not published, or not there.", "",
-        *lines(table, found, is_tiny), "", *picture, *(f"- {note}" for note in table.notes), "",
+        f"# {table.title}", "", *told, f"Data: {data}. {state} – is not published, or not there.", "",
+        *lines(table, found, not warning), "", *picture, *(f"- {note}" for note in table.notes), "",
         *_failures(table, folder), *_departures(base),
         "## Choices where the paper is silent", "", *(f"- {what}: {text(base)}" for what, text in CHOICES), "",
         *_machines(table, folder),
@@ -180,12 +198,11 @@ def _markdown(table: Table, found: dict, folder: Path, base: Experiment, is_tiny
 
 
 def _departures(base: Experiment) -> list[str]:
-    """Settings that are not the paper's, less those that the grids set and those that change no number of the table."""
-    theirs, ours_ = presets.paper().model_dump(), base.model_dump()
-    for settings in (theirs, ours_):
-        for name, section in PARTS.items():
-            (settings[section] if section else settings).pop(name)
-        del settings["data"], settings["validation"]["final_model"], settings["training"]["seed"]
+    """Settings that the paper gives, or clearly implies, and that are others here."""
+    theirs, ours_ = (
+        {section: getattr(one, section).model_dump(include=names) for section, names in GIVEN.items()}
+        for one in (presets.paper(), base)
+    )
     different = folders.differences(theirs, ours_, "{} in the paper, {} here")
     if not different:
         return ["The paper's schedule and sizes, where it gives them.", ""]
@@ -229,6 +246,7 @@ def _long(table: Table, found: dict) -> pd.DataFrame:
         rows.append({
             "table": table.name, "row": row, "column": column, "target": entry.target, "score": entry.score,
             "ours": number.mean, "ours_deviation": number.deviation, "ours_by_segment": number.by_segment,
+            "linear_baseline": number.linear,
             "paper": paper.mean if paper else None, "paper_deviation": paper.deviation if paper else None,
             "cell": entry.cell.name if entry.cell else None, "state": "finished" if number.mean is not None else number.word,
         })  # fmt: skip
