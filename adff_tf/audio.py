@@ -306,11 +306,13 @@ def _decoded(file: BinaryIO, name: str, heard: Heard) -> Iterator[tuple[int, np.
     def ffmpeg() -> Iterator[tuple[int, np.ndarray]]:
         return _told(_ffmpeg_blocks(file, name), heard)
 
-    if _is_short(file):
+    if not _promised(file)[1]:  # libsndfile does not know it, so that there is nothing to choose, and nothing to hold
+        blocks: Iterable[tuple[int, np.ndarray]] = ffmpeg()
+    elif _is_short(file):
         ours = list(libsndfile())
         whole = _bears_out(file, _samples(ours))
         theirs = [] if whole else list(ffmpeg())
-        blocks: Iterable[tuple[int, np.ndarray]] = theirs if _samples(theirs) > _samples(ours) else ours
+        blocks = theirs if _samples(theirs) > _samples(ours) else ours
     else:
         count = _samples(libsndfile())
         more = not _bears_out(file, count) and _samples(ffmpeg()) > count
@@ -410,7 +412,7 @@ def _riff_s(file: BinaryIO) -> float:
 def _is_short(file: BinaryIO) -> bool:
     """Whether the whole recording may be held in memory, decoded: as far as its header and its size tell."""
     promised, rate, _ = _promised(file)
-    return promised <= LONG_S * rate and file.seek(0, os.SEEK_END) <= LONG_BYTES
+    return promised <= LONG_S * min(rate, 96_000) and file.seek(0, os.SEEK_END) <= LONG_BYTES
 
 
 def _bears_out(file: BinaryIO, samples: int) -> bool:

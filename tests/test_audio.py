@@ -479,3 +479,13 @@ def test_a_wav_from_a_pipe_states_no_length():
     at = content.index(b"data") + 4
     content[at : at + 4] = b"\xff\xff\xff\xff"
     assert len(audio.load(bytes(content))) == 44100
+
+
+def test_what_only_ffmpeg_knows_is_not_held_decoded(tmp_path):
+    """A small file may hold ten hours."""
+    file = encode(tmp_path / "long.m4a", "aac", np.tile(chirp(RATE), (20, 1)), RATE)
+    heard: list[int] = []
+    pieces = audio.blocks(file, RATE, heard=heard.append)
+    next(pieces)
+    early = len(heard)
+    assert set(heard) == {RATE} and sum(1 for _ in pieces) > 10 * early and len(heard) > 10 * early
