@@ -1,5 +1,6 @@
 """The runner without TensorFlow: held to `EmotionModel` and `audio` answer by answer, and asked where no TensorFlow is."""
 
+import functools
 import hashlib
 import json
 import os
@@ -611,7 +612,8 @@ def test_a_pipe(artifact, runner, song):
 
 def test_ctrl_c(artifact, song):
     command = [sys.executable, "-m", "adff_tf.litert", str(artifact), *[str(song)] * 2000, "--format", "json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background commands are deaf to it
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
