@@ -243,7 +243,8 @@ def _fold_table(metrics: dict) -> list[str]:
 # === Plots ===
 
 
-def _axes(columns: int = 1, width: float = 5.0, height: float = 4.6) -> tuple[Figure, list]:
+def panels(columns: int = 1, width: float = 5.0, height: float = 4.6) -> tuple[Figure, list]:
+    """A figure of axes side by side, without a frame above and on the right; width and height of each, inches."""
     figure = Figure(figsize=(width * columns, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
@@ -252,7 +253,7 @@ def _axes(columns: int = 1, width: float = 5.0, height: float = 4.6) -> tuple[Fi
 
 
 def _learning_curves(folder: Path) -> Figure:
-    figure, (axis,) = _axes(width=6.5)
+    figure, (axis,) = panels(width=6.5)
     held_out = False
     for file in sorted(folder.glob("*/history.csv")):
         history, name = pd.read_csv(file), file.parent.name.replace("fold", "fold ")
@@ -267,7 +268,7 @@ def _learning_curves(folder: Path) -> Figure:
 
 
 def _predicted_against_true(task: Task, predictions: pd.DataFrame) -> Figure:
-    figure, axes = _axes(len(task.targets))
+    figure, axes = panels(len(task.targets))
     for axis, target in zip(axes, task.targets, strict=True):
         axis.plot([-1, 1], [-1, 1], color=GREY, linewidth=1)
         axis.scatter(
@@ -281,7 +282,7 @@ def _predicted_against_true(task: Task, predictions: pd.DataFrame) -> Figure:
 
 
 def _dynamic(task: Task, songs: pd.DataFrame) -> Figure:
-    figure, axes = _axes(len(task.targets))
+    figure, axes = panels(len(task.targets))
     for axis, target in zip(axes, task.targets, strict=True):
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.scatter(songs[f"{target}_correlation"], songs[f"{target}_rmse"], s=16, alpha=0.6, color=BLUE, linewidths=0)
@@ -290,7 +291,7 @@ def _dynamic(task: Task, songs: pd.DataFrame) -> Figure:
 
 
 def _plane(predictions: pd.DataFrame) -> Figure:
-    figure, (axis,) = _axes(width=6.2, height=6.0)
+    figure, (axis,) = panels(width=6.2, height=6.0)
     axis.axhline(0, color=GREY, linewidth=0.8)
     axis.axvline(0, color=GREY, linewidth=0.8)
     for name, x, y in (("Q1", 0.97, 0.97), ("Q2", -0.97, 0.97), ("Q3", -0.97, -0.97), ("Q4", 0.97, -0.97)):
@@ -310,7 +311,7 @@ def _confusion(task: Task, predictions: pd.DataFrame) -> Figure:
     counts = pd.crosstab(predictions["class_target"], predictions["class_prediction"])
     counts = counts.reindex(index=task.classes, columns=task.classes, fill_value=0).to_numpy()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, (axis,) = _axes(width=5.4, height=4.8)
+    figure, (axis,) = panels(width=5.4, height=4.8)
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         axis.text(

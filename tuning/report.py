@@ -21,7 +21,7 @@ from sklearn.inspection import permutation_importance
 from .. import environment
 from ..config import Experiment
 from ..files import replaced
-from ..report import BLUE, GREY, ORANGE, SCORES
+from ..report import BLUE, GREY, ORANGE, SCORES, panels
 from ..tasks import TASKS
 from .space import SECTIONS, Plan, experiment
 
@@ -215,18 +215,10 @@ def _figures(plan: Plan, trials: pd.DataFrame) -> dict[str, tuple[Figure, str]]:
     return figures
 
 
-def _axes(columns: int = 1, width: float = 5.4, height: float = 4.4) -> tuple[Figure, list]:
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False)[0]
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
 def _over_seg_num(trials: pd.DataFrame) -> Figure:
     """R² (or accuracy) and seconds over seg_num: the form of the paper's Figure 3 and Table 2."""
     done = trials[trials["status"] == "completed"]
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(2)
     for name, color in zip(_targets(trials), (BLUE, ORANGE, GREY), strict=False):
         target, score = name.rsplit("_", 1)
         best = done.groupby("seg_num")[name].max()
@@ -248,7 +240,7 @@ def _heat_map(plan: Plan, trials: pd.DataFrame) -> Figure:
     best = trials.pivot_table(index="seg_len", columns="seg_num", values="score", aggfunc="max")
     best = best.reindex(index=searched["seg_len"], columns=searched["seg_num"])
     tried = {(row.seg_len, row.seg_num) for row in trials[trials["status"] == "failed"].itertuples()}
-    figure, (axis,) = _axes(width=2.4 + 0.62 * best.shape[1], height=1.8 + 0.5 * best.shape[0])
+    figure, (axis,) = panels(width=2.4 + 0.62 * best.shape[1], height=1.8 + 0.5 * best.shape[0])
     image = axis.imshow(best.to_numpy("float64"), cmap="Blues", aspect="auto", origin="lower")
     low, high = best.min().min(), best.max().max()
     for (row, column), score in np.ndenumerate(best.to_numpy("float64")):
@@ -277,7 +269,7 @@ def importance(plan: Plan, completed: pd.DataFrame) -> pd.Series:
 
 
 def _importance(values: pd.Series) -> Figure:
-    figure, (axis,) = _axes(height=1.4 + 0.4 * len(values))
+    figure, (axis,) = panels(height=1.4 + 0.4 * len(values))
     axis.barh(values.index[::-1], values.to_numpy()[::-1], color=BLUE)
     axis.set(xlabel="importance (drop of the forest's R²)")
     return figure

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from .. import baselines, environment, folders, presets
 from ..config import Experiment
 from ..files import replaced
-from ..report import BLUE, GREY, ORANGE
+from ..report import BLUE, GREY, ORANGE, panels
 from ..tasks import TASKS
 from . import cells, published
 from .grid import Entry, Table
@@ -135,9 +135,9 @@ def _kinds(of_row: dict, is_comparable: bool) -> dict[str, Callable[[Entry, Ours
     if any(number.linear is not None for number in numbers):
         kinds["linear baseline"] = lambda entry, number: _score(entry.score, number.linear)
     if entries[0].score == "hours":
-        first = next(iter(of_row.values()))
-        kinds["paper, of seg_num 1"] = lambda entry, number: _share(_mean(entry.published), _mean(first[0].published))
-        kinds["ours, of seg_num 1"] = lambda entry, number: _share(number.mean, first[1].mean)
+        if whole := of_row.get("1"):  # which may have been left out
+            kinds["paper, of seg_num 1"] = lambda entry, number: _share(_mean(entry.published), _mean(whole[0].published))
+            kinds["ours, of seg_num 1"] = lambda entry, number: _share(number.mean, whole[1].mean)
     elif has_ours and is_published and is_comparable:
         kinds["difference"] = lambda entry, number: _difference(entry, number)
     return kinds
@@ -260,8 +260,8 @@ def _figure3(table: Table, found: dict) -> Figure | None:
     """R² and RMSE over seg_num, valence and arousal: the form of the paper's figure. None before there is any."""
     if all(number.mean is None for number in found.values()):
         return None
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    for axis, score in zip(figure.subplots(1, 2), ("r2", "rmse"), strict=True):
+    figure, axes = panels(2, width=4.75, height=3.8)
+    for axis, score in zip(axes, ("r2", "rmse"), strict=True):
         for target, colour in (("valence", BLUE), ("arousal", ORANGE)):
             entries = [(key, entry) for key, entry in table.entries.items() if (entry.target, entry.score) == (target, score)]
             known = [(int(key[1]), found[key]) for key, _ in entries if found[key].mean is not None]
@@ -271,7 +271,6 @@ def _figure3(table: Table, found: dict) -> Figure | None:
                 marker="o", markersize=4, capsize=3, color=colour, label=target, linewidth=1.3,
             )  # fmt: skip
         axis.set(xlabel="seg_num", ylabel="R²" if score == "r2" else "RMSE", xticks=published.SEG_NUMS)
-        axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
     return figure
 
@@ -282,13 +281,11 @@ def _figure2(table: Table, found: dict) -> Figure | None:
     theirs = {int(column): entry.published.mean for (_, column), entry in table.entries.items() if entry.published}
     if ours_.get(1) is None:
         return None
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
-    axis = figure.subplots()
+    figure, (axis,) = panels(width=5.6, height=3.8)
     for name, hours, colour in (("paper", theirs, GREY), ("ours", ours_, BLUE)):
         known = {seg_num: value / hours[1] for seg_num, value in hours.items() if value is not None}
         axis.plot(list(known), list(known.values()), marker="o", markersize=4, color=colour, label=name)
     axis.set(xlabel="seg_num", ylabel="time, of that at seg_num 1", xticks=published.SEG_NUMS, ylim=(0, 1.05))
-    axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     return figure
 
