@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -80,11 +80,11 @@ class Terminal:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),  # a song's name may hold brackets
         )
         with Progress(*columns, console=self.console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
             bar = progress.add_task(label, total=total, note="")
@@ -140,15 +140,26 @@ def import_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where a second network is traced: that is what folds are
 
 
-def run(command: Callable[[], None], stopped: str = "stopped. The same command goes on from here.") -> None:
-    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130, after `stopped`."""
+def run(
+    command: Callable[[list[str]], None],
+    arguments: Sequence[str] | None = None,
+    stopped: str = "stopped. The same command goes on from here.",
+) -> None:
+    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130, after `stopped`.
+
+    arguments: what the command is called with; the process's own if None. An empty one is a mistake: as a path it would mean the
+    current folder, and it is what a shell makes of a variable in quotes that holds nothing.
+    """
     quiet_tensorflow()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as where a daemon closed it
             stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
     os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        command()
+        if "" in given:
+            raise InputError(f"argument {given.index('') + 1} is empty; leave it out, or see what the shell's variable holds")
+        command(given)
     except InputError as error:
         sys.exit(_fail(str(error), 2))
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`

@@ -1,7 +1,6 @@
 """`python -m adff_tf.evaluate`, also `adff-evaluate`: score a trained model on a data set. A command line and nothing else."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -47,7 +46,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, score, print. Exits with 2 and one message for a user's mistake."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), "stopped. Give the command again.")
+    console.run(_main, arguments, "stopped. Give the command again.")
 
 
 def _main(arguments: list[str]) -> None:

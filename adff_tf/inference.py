@@ -247,12 +247,18 @@ class EmotionModel:
         return self.experiment.frames * self.experiment.frontend.hop
 
     def predict(
-        self, source: str | Path | bytes | np.ndarray, source_rate_hz: int | None = None, hop_s: float | None = None, name: str = ""
+        self,
+        source: str | Path | bytes | np.ndarray,
+        source_rate_hz: int | None = None,
+        hop_s: float | None = None,
+        name: str = "",
+        on_progress: Callable[[float], None] | None = None,
     ) -> Emotion:
         """The emotion of one recording, of any length.
 
         source: a path, a file's content as bytes, or samples `(samples,)` or `(samples, channels)` with `source_rate_hz`.
         hop_s: seconds from one window to the next; half a window by default. name: what to call it, instead of its path.
+        on_progress: told, every few windows, how many seconds of the recording have been answered.
         Raises InputError for a hop that is not above 0 and at most a window, AudioError for a recording that cannot be used.
         """
         rate = self.sample_rate_hz
@@ -263,6 +269,8 @@ class EmotionModel:
         for batch in _batches(windows(meter, self.window, hop)):
             starts += [start for start, _ in batch]
             answers.append(self.answer(np.stack([samples for _, samples in batch])))
+            if on_progress:
+                on_progress(min(starts[-1] + self.window, meter.samples) / rate)
         path = name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>")
         return self.emotion(path, meter.samples, hop, starts, answers, meter.peaks)
 

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -70,7 +71,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, ask, print. Exits with 2 for a user's mistake, and where a song could not be used."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), STOPPED)
+    console.run(_main, arguments, STOPPED)
 
 
 def _main(arguments: list[str]) -> None:
@@ -101,12 +102,14 @@ def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable:
     terminal = console.Terminal(stderr=True)
     for reason in unusable:
         terminal.say(f"error: {reason}")
-    with terminal.bar("songs", len(songs)) if len(songs) > 1 else console.SILENT.bar("", 1) as advance:
+    with terminal.bar("songs", len(songs), passing=len(songs) == 1) as advance:
         for song in songs:
+
+            def on_progress(seconds: float, name: str = "standard input" if song == STDIN else song.name) -> None:
+                advance(0, f"{printable(name)}, {int(seconds // 60)}:{int(seconds % 60):02}")
+
             try:
-                emotion = (_heard(model, options) if song == STDIN else model.predict(song, hop_s=options.hop)).rescaled(
-                    *options.scale
-                )
+                emotion = _heard(model, song, options, on_progress).rescaled(*options.scale)
             except InputError as error:
                 bad.append(str(error))
                 terminal.say(f"error: {error}")
@@ -175,8 +178,10 @@ def _print(show: Callable[["Emotion"], None], emotion: "Emotion") -> None:
         raise InputError("the disk that standard output goes to is full; what it holds so far is good. Write to another") from None
 
 
-def _heard(model: "EmotionModel", options: Output) -> "Emotion":
-    """The answer for standard input, which goes through a temporary file: a recording of hours does not fit into memory."""
+def _heard(model: "EmotionModel", song: Path, options: Output, on_progress: Callable[[float], None]) -> "Emotion":
+    """The answer for a file, or for standard input, which goes through a temporary file: hours do not fit into memory."""
+    if song != STDIN:
+        return model.predict(song, hop_s=options.hop, on_progress=on_progress)
     if sys.stdin is None:
         raise InputError("standard input is closed; give a recording by its path, or pipe one in")
     with tempfile.NamedTemporaryFile(prefix="adff-") as spool:
@@ -187,7 +192,8 @@ def _heard(model: "EmotionModel", options: Output) -> "Emotion":
             if not is_full(error):
                 raise
             raise full_disk(Path(spool.name)) from None
-        return dataclasses.replace(model.predict(spool.name, hop_s=options.hop, name="standard input"), path=str(STDIN))
+        emotion = model.predict(spool.name, hop_s=options.hop, name="standard input", on_progress=on_progress)
+        return dataclasses.replace(emotion, path=str(STDIN))
 
 
 # === Forms of output: each a function that is told of one song after the other ===
@@ -240,9 +246,14 @@ def _table(options: Output) -> Callable[["Emotion"], None]:
                 print("  ".join(f"{name:>9}" for name in cells) + "  song")
                 is_first = False
             note = f"  (shorter than a window of {emotion.window_s:g} s: padded with silence)" if is_padded else ""
-            print("  ".join(f"{cell:>9}" for cell in cells.values()) + f"  {path}{note}")
+            print("  ".join(f"{cell:>9}" for cell in cells.values()) + f"  {printable(path)}{note}")
 
     return show
+
+
+def printable(name: str) -> str:
+    """A file's name on one line: line breaks and other control characters as Python writes them."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], name)
 
 
 def _cell(value) -> str:

@@ -1,7 +1,6 @@
 """`python -m adff_tf.reproduce`, also `adff-reproduce`: the paper's tables beside ours. A command line and nothing else."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -81,7 +80,7 @@ def tiny() -> Experiment:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, run, print. Exits with 2 and one message for a user's mistake."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
+    console.run(_main, arguments)
 
 
 def _main(arguments: list[str]) -> None:

@@ -1,7 +1,6 @@
 """`python -m adff_tf.score`, also `adff-score`: a whole catalogue scored into Parquet tables. A command line and nothing else."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -53,7 +52,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, score, print. Exits with 2 and one message for a user's mistake."""
     stopped = "stopped. What was scored is kept; the same command goes on from there."
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), stopped)
+    console.run(_main, arguments, stopped)
 
 
 def _main(arguments: list[str]) -> None:

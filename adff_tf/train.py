@@ -4,7 +4,6 @@ With no arguments it makes its own music, trains on it in minutes, and says what
 """
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -41,7 +40,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, run, print. Exits with 2 and one message for a user's mistake."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
+    console.run(_main, arguments)
 
 
 def _main(arguments: list[str]) -> None:

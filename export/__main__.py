@@ -1,7 +1,6 @@
 """`python -m adff_tf.export`, also `adff-export`: a trained run as artifacts for other programs. A command line only."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,7 +34,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, export, print. Exits with 2 for a user's mistake, and with 1 where an artifact misses its bound."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), "stopped. Nothing was left behind.")
+    console.run(_main, arguments, "stopped. Nothing was left behind.")
 
 
 def _main(arguments: list[str]) -> None:

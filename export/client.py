@@ -17,7 +17,6 @@ import dataclasses
 import functools
 import json
 import math
-import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +68,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, ask, print. Exits with 2 for a user's mistake or a server's, and where a song could not be used."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)), predict.STOPPED)
+    console.run(_main, arguments, predict.STOPPED)
 
 
 def _main(arguments: list[str]) -> None:

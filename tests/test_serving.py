@@ -372,7 +372,7 @@ def test_addresses(host, address):
     assert client.connect(host, client.Model()).host == address
 
 
-@pytest.mark.parametrize("host", ["", ":8500", "box:port", "box:99999", "ftp://box", "box/v1", "a box", "http://", "[::1"])
+@pytest.mark.parametrize("host", [":8500", "box:port", "box:99999", "ftp://box", "box/v1", "a box", "http://", "[::1"])
 def test_what_is_no_address(host, songs, capsys):
     assert "give host or host:port for gRPC" in refused([host, songs / "short.flac"], capsys)
 
@@ -383,7 +383,7 @@ def test_what_is_no_address(host, songs, capsys):
         (["--deadline", "0"], "--deadline 0"),
         (["--deadline", "nan"], "--deadline nan"),
         (["--retries", "-1"], "--retries -1"),
-        (["--name", ""], "--name is empty"),
+        (["--name="], "--name is empty"),
         (["--model-version", "-1"], "--model-version -1"),
         (["--hop", "5"], "a hop of 5 s"),
     ],

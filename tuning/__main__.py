@@ -1,7 +1,6 @@
 """`python -m adff_tf.tuning`, also `adff-tune`: search the settings of an experiment. A command line and nothing else."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -70,7 +69,7 @@ def demo() -> Experiment:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: parse, search, print. Exits with 2 and one message for a user's mistake."""
-    console.run(lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
+    console.run(_main, arguments)
 
 
 def _main(arguments: list[str]) -> None:
