@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import presets
+from . import console, presets
 from .config import Experiment, explain
 from .errors import InputError
 
@@ -27,7 +27,7 @@ def parse(
     bare: Any = tyro.conf.OmitArgPrefixes
     command = dataclasses.make_dataclass("Command", [(name, bare[type(value)]) for name, value in fields.items()])
     try:
-        found: Any = tyro.cli(command, args=arguments, default=command(**fields), description=description, prog=program)
+        found: Any = console.parse(program, description, command, arguments, default=command(**fields))
     except pydantic.ValidationError as error:
         raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
     return found.main, found.experiment

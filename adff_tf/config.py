@@ -176,7 +176,7 @@ class Data(Settings):
     """Where the songs and their labels are."""
 
     data: Path | None = None
-    """A data set's folder or a CSV file (path,valence,arousal[,group]). None: the built-in synthetic set."""
+    """A data set's folder or a CSV file (path,valence,arousal[,group]). The built-in synthetic set if not given."""
     kind: DataKind = "auto"
     """Layout of the data set; auto recognises it."""
     label_range: tuple[float, float] | None = None

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .errors import InputError
 from .files import full_disk, is_full
@@ -138,6 +138,23 @@ def import_tensorflow() -> None:
 
         tf.config.list_logical_devices()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where a second network is traced: that is what folds are
+
+
+Options = TypeVar("Options")
+
+
+def parse(
+    program: str, description: str, options: type[Options], arguments: Sequence[str], default: Options | None = None
+) -> Options:
+    """The options, a dataclass, that a command line names. --help and what is no option exit.
+
+    program, description: for --help. default: what the arguments change, where it is not the dataclass's own defaults. None is an
+    option's default and nothing to type.
+    """
+    import tyro
+
+    given = {} if default is None else {"default": default}
+    return tyro.cli(options, args=arguments, description=description, prog=program, config=(tyro.conf.DisallowNone,), **given)
 
 
 def run(

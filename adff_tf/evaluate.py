@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-evaluate")
+    options = console.parse("adff-evaluate", DESCRIPTION, Options, arguments)
     folder = options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}"
     terminal = console.Terminal()
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))

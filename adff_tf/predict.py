@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-predict")
+    options = console.parse("adff-predict", DESCRIPTION, Options, arguments)
     songs, unusable = find_songs(options.output.songs)
     console.import_tensorflow()
     import tensorflow as tf

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-score")
+    options = console.parse("adff-score", DESCRIPTION, Options, arguments)
     from .scoring import run
 
     ways = run.Ways(

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-export")
+    options = console.parse("adff-export", DESCRIPTION, Options, arguments)
     if not options.formats:
         raise InputError("--formats names none; give saved_model, tflite or both")
     console.import_tensorflow()

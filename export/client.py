@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    options = tyro.cli(Options, args=arguments, description=DESCRIPTION, prog="adff-client")
+    options = console.parse("adff-client", DESCRIPTION, Options, arguments)
     songs, unusable = predict.find_songs(options.output.songs)
     model = Model(options.name, options.model_version, options.version_label)
     try:
