@@ -6,14 +6,17 @@ quadrants keep theirs in every picture.
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib import font_manager, rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from .files import replaced
@@ -45,20 +48,22 @@ class Pictures:
         name = _unique(emotion, self._names)
         self._names.add(name)
         self._songs.append(emotion)
-        drawn = {f"{name}-curve": curve(emotion)} | ({f"{name}-path": path(emotion)} if _is_plane(emotion) else {})
-        return [file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)]
+        with _lettered([emotion]):
+            drawn = {f"{name}-curve": curve(emotion)} | ({f"{name}-path": path(emotion)} if _is_plane(emotion) else {})
+            return [file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)]
 
     def finish(self) -> list[Path]:
         """Write the plane of all songs, where there are several; its files."""
         if len(self._songs) < 2 or not _is_plane(self._songs[0]):
             return []
-        return _save(plane(self._songs), self.folder / "songs")
+        with _lettered(self._songs):
+            return _save(plane(self._songs), self.folder / "songs")
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
     files = []
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a song's name in letters that no font here has
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a song's name in letters that no font has
         for suffix, options in ((".png", {"dpi": 140}), (".svg", {"metadata": {"Date": None}})):
             files.append(stem.with_name(stem.name + suffix))
             with replaced(files[-1]) as file:
@@ -189,7 +194,7 @@ def _outline(axis: Axes, emotion: Emotion) -> None:
     peaks = np.maximum.reduceat(peaks, np.arange(0, len(peaks), step))
     at = np.linspace(0, emotion.seconds, len(peaks), endpoint=False)
     axis.fill_between(at, -peaks, peaks, color=GREY, alpha=0.7, linewidth=0, step="post")
-    top = max(0.05, float(peaks.max()))
+    top = float(peaks.max(initial=0.05))
     axis.set(ylim=(-top, top), yticks=[])
     axis.spines[["top", "right", "left", "bottom"]].set_visible(False)
     axis.tick_params(bottom=False, labelbottom=False)
@@ -224,15 +229,48 @@ def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
     points = np.array([(emotion.valence, emotion.arousal) for emotion in emotions])
     apart = np.abs(points[:, None] - points[None])
     is_clear = ~((apart[..., 0] < width) & (apart[..., 1] < line) & ~np.eye(len(points), dtype=bool)).any()
-    for number, (emotion, point) in enumerate(zip(emotions, points, strict=True), start=1):
+    rest = list(range(len(points)))
+    while rest:  # songs whose numbers would cover each other share one label
+        together = [k for k in rest if (apart[rest[0], k] < 0.025 * (high - low)).all()]
+        rest = [k for k in rest if k not in together]
+        point = points[together[0]]
         is_left = point[0] < (low + high) / 2
         axis.annotate(
-            _title(emotion, 28) if is_clear else str(number), point, xytext=(6 if is_left else -6, 4), textcoords="offset points",
-            ha="left" if is_left else "right", fontsize=8,
+            _title(emotions[together[0]], 28) if is_clear else ", ".join(str(k + 1) for k in together),
+            point, xytext=(6 if is_left else -6, 4), textcoords="offset points", ha="left" if is_left else "right", fontsize=8,
         )  # fmt: skip
     if not is_clear:
         names = "\n".join(f"{number}  {_title(emotion, 34)}" for number, emotion in enumerate(emotions, start=1))
         axis.annotate(names, (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, linespacing=1.35)
+
+
+# === Letters ===
+
+
+def _lettered(emotions: Sequence[Emotion]) -> AbstractContextManager[None]:
+    """Pictures made within it take letters of names that matplotlib's own font lacks, Chinese ones say, from the system's fonts."""
+    families = ["DejaVu Sans"]
+    lacking = _lacking(FT2Font(font_manager.findfont(families[0])), set("".join(map(_title, emotions))))
+    files = font_manager.findSystemFonts() if lacking else []
+    for file in sorted(files, key=lambda file: ("sans" not in file.lower(), "regular" not in file.lower(), file)):
+        if not lacking:
+            break
+        if "lastresort" in file.lower():  # it has a box for every letter
+            continue
+        try:
+            font = FT2Font(file)
+        except RuntimeError:  # a format that FreeType does not read
+            continue
+        if font.scalable and len(left := _lacking(font, lacking)) < len(lacking):
+            if font.family_name not in font_manager.get_font_names():
+                font_manager.fontManager.addfont(file)
+            families.append(font.family_name)
+            lacking = left
+    return rc_context({"font.family": families})
+
+
+def _lacking(font: FT2Font, letters: Set[str]) -> Set[str]:
+    return {letter for letter in letters if not font.get_char_index(ord(letter))}
 
 
 # === Many windows ===
