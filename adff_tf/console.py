@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .errors import InputError
 from .files import full_disk, is_full
@@ -153,7 +153,7 @@ def parse(
     """
     import tyro
 
-    given = {} if default is None else {"default": default}
+    given: dict[str, Any] = {} if default is None else {"default": default}
     return tyro.cli(options, args=arguments, description=description, prog=program, config=(tyro.conf.DisallowNone,), **given)
 
 
