@@ -24,15 +24,16 @@ def paper() -> Experiment:
 
 
 def fast() -> Experiment:
-    """Good scores in a fraction of the paper's time: half width, fast precision, a higher rate, one cosine, a fifth held out.
+    """Good scores in a fraction of the paper's time: a quarter of the width, 10 s, a higher rate, one cosine, a fifth held out.
 
-    Its log-mel ends at -70 dB, so that a recording is answered alike whatever codec it came through (docs/results.md).
+    Chosen on clips of EMOPIA apart from the first fold (docs/results.md). The log-mel ends at -70 dB, so that a recording is
+    answered alike whatever codec it came through.
     """
     return Experiment(
         frontend=Frontend(floor_db=-70.0),
-        segments=Segments(seg_len=20.0, seg_num=6, sampling="full", fresh=True),
-        network=Network(width=0.5),
-        training=Training(epochs=12, batch_size=8, learning_rate=3e-4, schedule="cosine", precision=fast_precision()),
+        segments=Segments(seg_len=10.0, seg_num=6, sampling="full", fresh=True),
+        network=Network(width=0.25),
+        training=Training(epochs=24, batch_size=8, learning_rate=1e-3, schedule="cosine", precision=fast_precision()),
         validation=Validation(hold_out=True),
     )
 

@@ -333,7 +333,7 @@ def test_other_models_stand_as_published_and_departures_are_told(tmp_path):
     base = presets.fast()
     text = tables.write(grid.table1(base), tmp_path, base).read_text()
     assert "| MLEM | paper | 0.2500 ± 0.03 | 0.6000 ± 0.10 | 0.3100 ± 0.04 | 0.4000 ± 0.14 |\n| ADFF | paper |" in text
-    assert "- training.epochs: 200 in the paper, 12 here" in text and "- network.width: 1.0 in the paper, 0.5 here" in text
+    assert "- training.epochs: 200 in the paper, 24 here" in text and "- network.width: 1.0 in the paper, 0.25 here" in text
     assert "floor_db" not in text and "at least -70 dB" in text  # of which the paper says nothing
 
 
