@@ -77,15 +77,18 @@ def evaluate(
 
     listener.say(f"scoring {len(tracks)} tracks")
     owner, predictions = training.predict(network, experiment, tracks)
+    curves = None if annotations is None else _score_curves(EmotionModel.load(file), tracks.table, annotations, listener)
+    # All is computed; up to here the folder is as it was, so that the same command can be given again.
     scores = validation.write_scores(folder, task, tracks.table, owner, predictions)
-    over_time = None
-    if annotations is not None:
-        over_time = _score_curves(EmotionModel.load(file), tracks.table, annotations, folder, listener)
+    if curves is not None:
+        with replaced(folder / "dynamic.csv") as partial:
+            curves.to_csv(partial, index=False)
     with replaced(folder / "config.json") as partial:
         partial.write_text(experiment.to_json())
     environment.write(folder / "environment.json")
     summary = validation.summarise(task, [scores], []) | {
-        "model": str(file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()), "dynamic": over_time,
+        "model": str(file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()),
+        "dynamic": None if curves is None else _over_songs(curves, task),
         "seconds": round(time.perf_counter() - started, 1), "tracks": len(tracks),
         "groups": int(tracks.table["group"].nunique()), "source": index.source, "notes": list(index.notes), "left_out": bad,
     }  # fmt: skip
@@ -131,8 +134,8 @@ def _annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
     return pmemo.dynamic(root)
 
 
-def _score_curves(model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, folder: Path, listener: Listener) -> dict:
-    """Write dynamic.csv, a row a song, and return the mean and deviation over songs."""
+def _score_curves(model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, listener: Listener) -> pd.DataFrame:
+    """A row a song that has annotations: `track_id` and what `score_curve` gives."""
     rows = []
     by_song = dict(iter(annotations.groupby("track_id")))
     with listener.bar("curves over time", len(table)) as advance:
@@ -143,15 +146,17 @@ def _score_curves(model: EmotionModel, table: pd.DataFrame, annotations: pd.Data
             advance()
     if not rows:
         raise InputError("none of the tracks has annotations over time; leave --dynamic out")
-    songs = pd.DataFrame(rows)
-    with replaced(folder / "dynamic.csv") as file:
-        songs.to_csv(file, index=False)
-    names = {(target, score): f"{target}_{score}" for target in model.task.targets for score in ("rmse", "correlation")}
-    over = {"mean": songs.mean(numeric_only=True), "std": songs.std(numeric_only=True)}
-    return {"songs": len(songs)} | {
+    return pd.DataFrame(rows)
+
+
+def _over_songs(curves: pd.DataFrame, task: Task) -> dict:
+    """The scores' mean and sample deviation over songs, for metrics.json."""
+    names = {(target, score): f"{target}_{score}" for target in task.targets for score in ("rmse", "correlation")}
+    over = {"mean": curves.mean(numeric_only=True), "std": curves.std(numeric_only=True)}
+    return {"songs": len(curves)} | {
         statistic: {
             target: {score: validation.plain(values[names[target, score]]) for score in ("rmse", "correlation")}
-            for target in model.task.targets
+            for target in task.targets
         }
         for statistic, values in over.items()
     }

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -380,8 +381,11 @@ def test_a_servable_of_another_model_is_not_used(trained, tmp_path):
     assert EmotionModel.load(copy).predict(music(1.0), RATE).valence == pytest.approx(0.25)
 
 
-def test_annotations_over_time(trained, tmp_path, capsys):
-    """PMEmo's layout, two songs: the scores are those of the curve at the annotations' times, worked out here."""
+def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
+    """PMEmo's layout, two songs: the scores are those of the curve at the annotations' times, worked out here.
+
+    Stopped at the first song, the same command is good once more.
+    """
     run, labels = trained
     root = tmp_path / "PMEmo"
     (root / "annotations").mkdir(parents=True)
@@ -396,7 +400,13 @@ def test_annotations_over_time(trained, tmp_path, capsys):
     (root / "annotations" / "static_annotations.csv").write_text("\n".join(static))
     (root / "annotations" / "dynamic_annotations.csv").write_text("\n".join(dynamic))
     (root / "metadata.csv").write_text("\n".join(metadata))
-    status, printed, err = score([run.folder, "--data", root, "--out", tmp_path / "out", "--dynamic"], capsys)
+    command = [run.folder, "--data", root, "--out", tmp_path / "out", "--dynamic"]
+    with monkeypatch.context() as patch:
+        patch.setattr("adff_tf.evaluation.score_curve", lambda *_: signal.raise_signal(signal.SIGINT))
+        status, _, err = score(command, capsys)
+    assert status == 130 and "stopped. Give the command again." in err
+    assert os.listdir(tmp_path / "out") == ["features"]
+    status, printed, err = score(command, capsys)
     assert status == 0, err
     songs = pd.read_csv(tmp_path / "out" / "dynamic.csv").set_index("track_id")
     model = EmotionModel.load(run.folder)
