@@ -54,8 +54,10 @@ def _linear(task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
         inner = min(inner, int(np.bincount(y)[np.unique(y)].min()))
-        grid, folds = {"logisticregression__C": 1 / PENALTIES}, StratifiedGroupKFold(inner) if inner > 1 else None
-    if folds is None:
+        splits = StratifiedGroupKFold(inner).split(x, y, groups) if inner > 1 else ()
+        folds = [(learn, test) for learn, test in splits if len(test) and len(np.unique(y[learn])) > 1]
+        grid = {"logisticregression__C": 1 / PENALTIES}
+    if not folds:
         model.fit(x, y)  # too few groups or songs of a class for a penalty to be chosen
     else:
         scoring = "neg_mean_squared_error" if task.is_regression else "accuracy"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from . import console, presets
 from .config import Experiment, explain
 from .errors import InputError
+from .files import expanded
 
 Options = TypeVar("Options")
 
@@ -52,7 +53,11 @@ def starting_point(arguments: Sequence[str]) -> Experiment:
     if given.config and given.preset:
         raise InputError("--config and --preset both name settings to start from; give one of them")
     if given.config:
-        return read_config(Path(given.config))
+        start = read_config(Path(given.config))
+        if given.data is None:
+            return start
+        other = start.data.model_copy(update={"kind": "auto", "label_range": None})  # which told of the saved data set
+        return start.model_copy(update={"data": other})
     name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
     return presets.PRESETS[name]()
 
@@ -60,7 +65,7 @@ def starting_point(arguments: Sequence[str]) -> Experiment:
 def read_config(file: Path) -> Experiment:
     """The experiment in a config.json that the user named. Raises InputError."""
     try:
-        return Experiment.from_json(file.expanduser().read_text(), str(file))
+        return Experiment.from_json(expanded(file).read_text(), str(file))
     except OSError as error:
         raise InputError(f"--config {file} cannot be read: {error.strerror}; give a config.json of a run") from None
     except UnicodeDecodeError:
@@ -71,11 +76,11 @@ def with_whole_path(experiment: Experiment) -> Experiment:
     """The experiment, its data named from the root, so that a file made of it can be used from anywhere."""
     if experiment.data.data is None:
         return experiment
-    data = experiment.data.model_copy(update={"data": experiment.data.data.expanduser().resolve()})
+    data = experiment.data.model_copy(update={"data": expanded(experiment.data.data).resolve()})
     return experiment.model_copy(update={"data": data})
 
 
 def name_of(experiment: Experiment) -> str:
     """A name for a folder: the data and the task."""
     data = experiment.data.data
-    return f"{data.expanduser().resolve().stem if data else 'synthetic'}-{experiment.task}"
+    return f"{expanded(data).resolve().stem if data else 'synthetic'}-{experiment.task}"

@@ -86,6 +86,12 @@ class Frontend(Settings):
 
     @pydantic.model_validator(mode="after")
     def _fits(self):
+        for name, samples, fewest in (("hop_s", self.hop, 1), ("window_s", self.window, 2)):
+            if samples < fewest:
+                raise ValueError(
+                    f"{name} {getattr(self, name):g} is {samples} samples at {self.sample_rate_hz} Hz; use {name} "
+                    f"{fewest / self.sample_rate_hz:.2g} or more"
+                )
         if self.window > self.n_fft:
             raise ValueError(
                 f"n_fft {self.n_fft} is shorter than the window of {self.window} samples; use {2 ** (self.window - 1).bit_length()}"

@@ -65,7 +65,7 @@ class Terminal:
     def __init__(self, stderr: bool = False) -> None:
         from rich.console import Console
 
-        self.console = Console(highlight=False, soft_wrap=True, stderr=stderr)
+        self.console = Console(highlight=False, soft_wrap=True, emoji=False, stderr=stderr)
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)

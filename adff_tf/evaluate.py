@@ -9,6 +9,7 @@ import tyro
 
 from . import console
 from .config import DataKind
+from .files import expanded
 
 DESCRIPTION = """Score a model that adff-train made on a data set, and write a report.
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-evaluate", DESCRIPTION, Options, arguments)
-    folder = options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}"
+    folder = expanded(options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}")
     terminal = console.Terminal()
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     console.import_tensorflow()
@@ -69,7 +70,7 @@ def _main(arguments: list[str]) -> None:
 
 
 def _name(path: Path) -> str:
-    path = path.expanduser().resolve()
+    path = expanded(path).resolve()
     return f"{path.parent.parent.name}-{path.parent.name}" if path.name == "model.keras" else path.stem
 
 

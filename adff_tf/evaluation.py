@@ -53,7 +53,7 @@ def evaluate(
 
     Raises InputError where tracks were trained on and neither is given, where `folder` is not empty, and as `validation.run`.
     """
-    folder, started = Path(folder), time.perf_counter()
+    folder, started = expanded(folder), time.perf_counter()
     check_empty(folder, "the evaluation", may_hold=["features"])  # of an earlier one, still good
     file, experiment = located(model)
     network, task = load_network(file, experiment), TASKS[experiment.task]
@@ -103,7 +103,8 @@ def learned_from(file: Path, experiment: Experiment) -> pd.DataFrame:
 
     A fold's model was trained on the other folds; the run's on all tracks, or where the run has no final model as fold 1's.
     """
-    of_fold, run = re.fullmatch(r"fold(\d+)", file.parent.name), run_folder(file)
+    run = run_folder(file)
+    of_fold = None if run == file.parent else re.fullmatch(r"fold(\d+)", file.parent.name)
     if not (run / "index.csv").is_file():
         raise InputError(f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; copy it from the run")
     known = pd.read_csv(run / "index.csv", dtype={"track_id": str})

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from .errors import InputError, listed
 def replaced(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
 
-    The temporary name keeps the suffix, which some writers need. Raises InputError where the disk is full.
+    The temporary name is no other's, on whatever machine, and keeps the suffix, which some writers need. Raises InputError where
+    the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name.split('.')[0]}.{os.getpid()}.part{''.join(path.suffixes)}")
+    temporary = path.with_name(f".{path.name.split('.')[0]}.{uuid.uuid4().hex[:12]}.part{''.join(path.suffixes)}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -4,17 +4,36 @@ A folder has a record, a JSON file of all settings that decide its numbers, and 
 has begun once `index.csv` is there; before that its settings may still be changed.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from . import claims
 from .errors import InputError
 from .files import replaced
 
 INDEX = "index.csv"
+CLAIM = ".work"  # see claims
+
+
+@contextlib.contextmanager
+def held(
+    folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads
+) -> Iterator[claims.Claim]:
+    """Begin the work in `folder` or go on with it, as `begin`, and keep other processes out of it during the block.
+
+    Raises `claims.Taken` where another process works there.
+    """
+    with contextlib.ExitStack() as stack:
+        with _usable(folder, what):
+            _check_ours(folder, record, what)
+            claim = stack.enter_context(claims.held(folder / CLAIM, f"the {_noun(what)} in {folder}"))
+        begin(folder, record, text, what, go_on, read)
+        yield claim
 
 
 def begin(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
@@ -23,19 +42,36 @@ def begin(folder: Path, record: str, text: str, what: str, go_on: str, read: Cal
     text: the record's content; `read` makes settings of it. what: the work in words, such as "a run". go_on: how to go on with
     the work that is there, for the error. Raises InputError where the folder is something else's.
     """
-    file = folder / record
+    with _usable(folder, what):
+        _check_ours(folder, record, what)
+        if (folder / INDEX).exists():
+            check_same(folder, record, text, what, go_on, read)
+            return
+        with replaced(folder / record) as temporary:
+            temporary.write_text(text)
+
+
+@contextlib.contextmanager
+def _usable(folder: Path, what: str) -> Iterator[None]:
+    """Tell what the system says against a folder: it may not be written, its name is too long, its disk is read-only."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out") from None
+
+
+def _check_ours(folder: Path, record: str, what: str) -> None:
+    """Raise InputError where the folder holds something, and not this kind of work."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for {what} by --out")
-    if folder.exists() and any(folder.iterdir()) and not file.exists():
-        raise InputError(f"{folder} is not empty and holds no {what.split(maxsplit=1)[1]}; give another folder by --out")
-    if (folder / INDEX).exists():
-        check_same(folder, record, text, what, go_on, read)
+    if (folder / record).exists() or not folder.exists():
         return
-    try:
-        with replaced(file) as temporary:
-            temporary.write_text(text)
-    except (PermissionError, NotADirectoryError) as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
+    if any(not path.name.startswith(CLAIM) for path in folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no {_noun(what)}; give another folder by --out")
+
+
+def _noun(what: str) -> str:
+    return what.split(maxsplit=1)[1]
 
 
 def check_same(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
@@ -64,11 +100,11 @@ def differences(before: Any, now: Any, words: str = "{} there, {} now", name: st
 def keep_index(folder: Path, table: pd.DataFrame, what: str) -> str:
     """Write index.csv, or check that it is what the work began with; its content. Raises InputError."""
     file, content = folder / INDEX, table.to_csv(index=False)
-    if file.exists() and file.read_text() != content:
+    if file.exists() and file.read_bytes() != content.encode():  # as text, a carriage return in a name would become another
         raise InputError(
             f"The data changed since {what} in {folder} began: its index.csv differs from what is there now, and numbers from "
             "different songs cannot be compared. Give another folder by --out"
         )
     with replaced(file) as temporary:
-        temporary.write_text(content)
+        temporary.write_bytes(content.encode())
     return content

@@ -60,6 +60,8 @@ class Emotion:
 
     def __getattr__(self, name: str) -> float:
         """`valence` and `arousal`, where the model predicts them as numbers."""
+        if name.startswith("_") or name in type(self).__dataclass_fields__:  # asked for while a copy is made, which has nothing yet
+            raise AttributeError(name)
         if name in ("valence", "arousal") and name in self.values:
             return self.values[name]
         raise AttributeError(f"no {name!r} here: the task is {self.task.name}, which gives {', '.join(self.task.outputs)}")

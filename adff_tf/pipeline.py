@@ -24,7 +24,7 @@ from . import audio, features
 from .config import Experiment, Frontend, Segments
 from .console import SILENT, Listener
 from .errors import InputError, listed
-from .files import replaced
+from .files import expanded, replaced
 from .tasks import Task
 
 WORKERS = max(2, os.cpu_count() or 2)
@@ -36,12 +36,12 @@ WORKERS = max(2, os.cpu_count() or 2)
 class FeatureStore:
     """Log-mels of recordings in a folder, one `.npy` file each.
 
-    `build` makes what is missing; `log_mel` opens one as a read-only memory map. Files are written under another name and
-    renamed, so that a killed build leaves nothing half done and the next one goes on from there.
+    `build` makes what is missing. Files are written under another name and renamed, so that a killed build leaves nothing half done
+    and the next one goes on from there.
     """
 
     def __init__(self, folder: str | Path, frontend: Frontend):
-        self.folder = Path(folder)
+        self.folder = expanded(folder)
         self.frontend = frontend
         self._contents = self.folder / "contents.json"
 
@@ -49,17 +49,21 @@ class FeatureStore:
         """Compute the log-mels that are not here yet.
 
         Returns the feature file of each path that decoded, and the reason of each that did not. Raises InputError where the
-        disk is full.
+        disk is full, or the folder cannot be used.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        readable, bad = self._keys(paths, listener)
-        missing = [path for path, key in readable.items() if not self._file(key).exists()]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} cannot hold the log-mels: {error.strerror}; give another folder for them by --features"
+            ) from None
+        keys, bad = self._keys(paths, listener)
+        files = {path: self.folder / f"{key}.npy" for path, key in keys.items()}
+        missing = {file: path for path, file in files.items() if not file.exists()}  # copies of a recording are computed once
         if missing:
-            bad |= self._compute({path: self._file(readable[path]) for path in missing}, listener)
-        return {path: self._file(key) for path, key in readable.items() if path not in bad}, bad
-
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.npy"
+            reasons = self._compute(missing, listener)
+            bad |= {path: reasons[file] for path, file in files.items() if file in reasons}
+        return {path: file for path, file in files.items() if path not in bad}, bad
 
     def _keys(self, paths: Sequence[str], listener: Listener) -> tuple[dict[str, str], dict[str, str]]:
         """The key of each readable path, and the reason of each that cannot be read.
@@ -81,18 +85,17 @@ class FeatureStore:
             file.write_text(json.dumps(known | fresh))
         return keys, bad
 
-    def _compute(self, files: dict[str, Path], listener: Listener) -> dict[str, str]:
-        """Decode the paths and write the log-mel of each to its file; the reason of each that does not decode."""
-        paths, bad = list(files), {}
-        waveforms = audio.dataset(paths, self.frontend.sample_rate_hz).prefetch(2)
-        with listener.bar("computing log-mels", len(paths)) as advance, ThreadPoolExecutor(WORKERS) as pool:
+    def _compute(self, recordings: dict[Path, str], listener: Listener) -> dict[Path, str]:
+        """Write each file, the log-mel of its recording; the reason of each whose recording does not decode."""
+        files, bad = list(recordings), {}
+        waveforms = audio.dataset(list(recordings.values()), self.frontend.sample_rate_hz).prefetch(2)
+        with listener.bar("computing log-mels", len(files)) as advance, ThreadPoolExecutor(WORKERS) as pool:
             writing: list[Future] = []
             for position, waveform, error in waveforms.as_numpy_iterator():
-                path = paths[position]
                 if error:
-                    bad[path] = error.decode()
+                    bad[files[position]] = error.decode()
                 else:
-                    writing.append(pool.submit(self._write, files[path], waveform))
+                    writing.append(pool.submit(self._write, files[position], waveform))
                 while len(writing) > WORKERS:
                     writing.pop(0).result()
                 advance()
@@ -131,12 +134,13 @@ class Tracks:
     """An index whose recordings have log-mels.
 
     table: the index, one row a track (see `datasets.index`), and `features`, the name of its file in the store, which is the same
-    for the same content and front end. log_mels: a memory map a row, `(frames, mels)` dB.
+    for the same content and front end. files: each row's, whole. frames: how many each has, `(tracks,)`.
     mean, deviation: of every band over each track's frames, `(tracks, mels)` dB.
     """
 
     table: pd.DataFrame
-    log_mels: list[np.ndarray]
+    files: list[Path]
+    frames: np.ndarray
     mean: np.ndarray = field(repr=False)
     deviation: np.ndarray = field(repr=False)
 
@@ -146,12 +150,18 @@ class Tracks:
     def rows(self, rows: np.ndarray) -> "Tracks":
         """Some of the tracks, by number."""
         table = self.table.iloc[rows].reset_index(drop=True)
-        return Tracks(table, [self.log_mels[row] for row in rows], self.mean[rows], self.deviation[rows])
+        return Tracks(table, [self.files[row] for row in rows], self.frames[rows], self.mean[rows], self.deviation[rows])
+
+    def log_mel(self, row: int) -> np.ndarray:
+        """A track's log-mel, `(frames, mels)` float32 dB, a read-only memory map.
+
+        It is opened anew each time: systems allow a process a thousand open files, and some no more than 256.
+        """
+        return np.load(self.files[row], mmap_mode="r")
 
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of each band over all frames of all tracks, `(mels,)` each, dB; no deviation is below 1 dB."""
-        weight = np.array([len(log_mel) for log_mel in self.log_mels], "float64")[:, None]
-        weight = weight / weight.sum()
+        weight = (self.frames / self.frames.sum())[:, None]
         mean = (weight * self.mean).sum(axis=0)
         variance = (weight * (self.deviation**2 + (self.mean - mean) ** 2)).sum(axis=0)
         return mean, np.maximum(np.sqrt(variance), 1.0)
@@ -162,7 +172,8 @@ def prepare(
 ) -> tuple[Tracks, dict[str, str]]:
     """The index with its log-mels, from the feature store in `folder`, and the reason of each track left out, by track_id.
 
-    Raises InputError that lists every missing or undecodable recording at once, unless `skip_bad_audio`, and where none is left.
+    Groups that share a recording, by its content, are made one: it would be in two folds otherwise. Raises InputError that lists
+    every missing or undecodable recording at once, unless `skip_bad_audio`, and where none is left.
     """
     files, reasons = FeatureStore(folder, frontend).build(list(tracks["path"]), listener)
     is_bad = tracks["path"].isin(reasons.keys())
@@ -173,19 +184,42 @@ def prepare(
     if is_bad.all():
         raise InputError(f"{found}\nNone is left to go on with.")
     table = tracks[~is_bad].reset_index(drop=True)
-    table["features"] = [files[path].name for path in table["path"]]
-    log_mels = [np.load(files[path], mmap_mode="r") for path in table["path"]]
-    mean, deviation = _track_statistics(log_mels)
-    return Tracks(table, log_mels, mean, deviation), bad
+    kept = [files[path] for path in table["path"]]
+    table["features"] = [file.name for file in kept]
+    for note in copies(table):
+        listener.say(f"  note: {note}")
+    return Tracks(table.assign(group=_one_group_a_recording(table)), kept, *_track_statistics(kept)), bad
 
 
-def _track_statistics(log_mels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    def both(log_mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return log_mel.mean(axis=0, dtype="float64"), log_mel.std(axis=0, dtype="float64")
+def copies(table: pd.DataFrame) -> list[str]:
+    """The note on recordings that are there more than once, by their content; none where each is there once."""
+    same = [", ".join(ids) for _, ids in table.groupby("features", sort=False)["track_id"] if len(ids) > 1]
+    if not same:
+        return []
+    return [f"{len(same)} recordings are there more than once, and their groups were made one:\n{listed(same)}"]
+
+
+def _one_group_a_recording(table: pd.DataFrame) -> pd.Series:
+    """The groups, those that share a recording under one name, directly or by way of others."""
+    group = table["group"]
+    while True:
+        shared = group.groupby(table["features"]).transform("min")
+        merged = shared.groupby(group).transform("min")
+        if merged.equals(group):
+            return group
+        group = merged
+
+
+def _track_statistics(files: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each file: its frames, and each band's mean and deviation over them."""
+
+    def of_file(file: Path) -> tuple[int, np.ndarray, np.ndarray]:
+        log_mel = np.load(file, mmap_mode="r")
+        return len(log_mel), log_mel.mean(axis=0, dtype="float64"), log_mel.std(axis=0, dtype="float64")
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        means, deviations = zip(*pool.map(both, log_mels), strict=True)
-    return np.stack(means), np.stack(deviations)
+        frames, means, deviations = zip(*pool.map(of_file, files), strict=True)
+    return np.array(frames), np.stack(means), np.stack(deviations)
 
 
 # === Segments ===
@@ -239,15 +273,18 @@ class SegmentSet:
     def read(self, epoch: int, numbers: Sequence[int]) -> np.ndarray:
         """Log-mels of segments by number, `(len(numbers), frames, mels)` float32 dB."""
         places = self._draw(epoch) if self.segments.fresh else self._places
-        log_mels, frames, silence_db = self.tracks.log_mels, self.frames, self.silence_db
-        return np.stack([read_segment(log_mels[owner], start, frames, silence_db) for owner, start in (places[n] for n in numbers)])
+        batch = np.empty((len(numbers), self.frames, self.tracks.mean.shape[1]), "float32")
+        for segment, number in zip(batch, numbers, strict=True):
+            owner, start = places[number]
+            segment[:] = read_segment(self.tracks.log_mel(owner), start, self.frames, self.silence_db)
+        return batch
 
     def _draw(self, epoch: int) -> list[tuple[int, int]]:
         rng = np.random.default_rng((self.seed, epoch, 0))
         return [
             (owner, start)
-            for owner, log_mel in enumerate(self.tracks.log_mels)
-            for start in segment_starts(max(1, len(log_mel) - 1), self.frames, self.segments.sampling, rng)
+            for owner, frames in enumerate(self.tracks.frames)
+            for start in segment_starts(max(1, int(frames) - 1), self.frames, self.segments.sampling, rng)
         ]
 
 

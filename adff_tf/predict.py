@@ -6,7 +6,6 @@ Results go to standard output as they come; progress and errors to standard erro
 import csv
 import dataclasses
 import json
-import os
 import re
 import shutil
 import sys
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from . import console
-from .audio import SUFFIXES
+from .audio import SUFFIXES, recordings
 from .errors import InputError, listed
 from .files import expanded, full_disk, is_full
 
@@ -143,7 +142,7 @@ def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
             continue
         try:
             path = expanded(path)
-            found = _recordings(path, unusable) if path.is_dir() else [path]
+            found = sorted(map(Path, recordings(path, unusable))) if path.is_dir() else [path]
         except (OSError, InputError) as error:  # a name that is too long, a folder above that may not be searched
             unusable.append(str(error) if isinstance(error, InputError) else f"{path} cannot be read: {error.strerror}")
             continue
@@ -153,17 +152,6 @@ def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
     if not songs:
         raise InputError("\n".join(unusable) or "no song was given; give recordings, a folder of them, or - for standard input")
     return list(dict.fromkeys(songs)), unusable
-
-
-def _recordings(folder: Path, unusable: list[str]) -> list[Path]:
-    """The recordings in a folder and those in it; folders that cannot be read are added to `unusable`."""
-
-    def not_read(error: OSError) -> None:
-        unusable.append(f"{error.filename} cannot be read: {error.strerror}; the recordings in it are left out")
-
-    places = os.walk(folder, onerror=not_read)
-    files = (Path(place, name) for place, _, names in places for name in names)
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def _print(show: Callable[["Emotion"], None], emotion: "Emotion") -> None:
@@ -267,7 +255,7 @@ def _cell(value) -> str:
 
 def _checked_room(options: Output) -> Path:
     """The folder for plots. Raises InputError before any work where they would take the place of others, or cannot be written."""
-    folder = options.out or Path("predictions")
+    folder = expanded(options.out or Path("predictions"))
     if not options.plot:
         if options.out:
             raise InputError(f"--out {options.out} is the folder for plots; add --plot, or send what is printed to a file by >")

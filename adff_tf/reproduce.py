@@ -11,6 +11,7 @@ from . import commandline, console, presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
 from .datasets import pmemo
 from .errors import InputError
+from .files import expanded
 from .reproduction import grid
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, base = parse(arguments)
     terminal = console.Terminal()
-    folder = (options.out or Path("reproductions") / name_of(options, base)).expanduser()
+    folder = expanded(options.out or Path("reproductions") / name_of(options, base))
     features = options.features or folder / "features"
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
@@ -155,8 +156,8 @@ def _others(options: Options, base: Experiment) -> list[Experiment]:
 
 def name_of(options: Options, base: Experiment) -> str:
     """A name for the folder: the data, and the scale or the preset that is not the paper's."""
-    names = [data.expanduser().resolve().stem if data else "built-in" for data in [base.data.data]]
-    names += ["and", options.other.expanduser().resolve().stem] if options.other else []
+    names = [expanded(data).resolve().stem if data else "built-in" for data in [base.data.data]]
+    names += ["and", expanded(options.other).resolve().stem] if options.other else []
     names += ["tiny"] if options.scale == "tiny" else []
     names += [options.preset] if options.preset != "paper" else []
     return "-".join(names)

@@ -6,10 +6,12 @@ With no arguments it makes its own music, trains on it in minutes, and says what
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import join, quote
 from typing import Literal
 
 from . import commandline, console
 from .config import Experiment
+from .files import expanded
 
 DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, experiment = parse(arguments)
     terminal = console.Terminal()
-    folder = options.out or Path("runs") / commandline.name_of(experiment)
+    folder = expanded(options.out or Path("runs") / commandline.name_of(experiment))
     terminal.say(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     terminal.say(architecture(experiment))
 
@@ -58,7 +60,7 @@ def _main(arguments: list[str]) -> None:
     terminal.say((folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip())
     terminal.say("")
     terminal.say(f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {run.metrics['seconds'] / 60:.1f} minutes")
-    for line in next_steps(experiment, folder):
+    for line in next_steps(experiment, folder, options.features):
         terminal.say(line)
 
 
@@ -77,9 +79,9 @@ def architecture(experiment: Experiment) -> str:
     return f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, task {experiment.task}{reduced}"
 
 
-def next_steps(experiment: Experiment, folder: Path) -> list[str]:
-    """What to type next."""
-    ask = ["next: ask it about a song", f"  python -m adff_tf.predict {folder} SONG"]
+def next_steps(experiment: Experiment, folder: Path, features: Path | None = None) -> list[str]:
+    """What to type next. features: where the log-mels are, if not in the run folder."""
+    ask = ["next: ask it about a song", f"  python -m adff_tf.predict {quote(str(folder))} SONG"]
     if experiment.data.data is None:
         return [
             *ask,
@@ -89,8 +91,9 @@ def next_steps(experiment: Experiment, folder: Path) -> list[str]:
         ]
     if not experiment.validation.hold_out:
         return ask
-    command = f"python -m adff_tf.train --config {folder / 'config.json'} --no-hold-out --out {folder}-folds"
-    return [*ask, "then: every fold, as the paper reports", f"  {command}"]
+    parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
+    parts += ["--features", features or folder / "features"]
+    return [*ask, "then: every fold, as the paper reports", f"  python -m adff_tf.train {join(map(str, parts))}"]
 
 
 if __name__ == "__main__":

@@ -19,12 +19,17 @@ from sklearn.model_selection import GroupShuffleSplit
 from . import pipeline
 from .config import Experiment, Training
 from .console import SILENT, Listener
+from .errors import InputError
 from .files import replaced
 from .network import build_adff
 from .tasks import TASKS, Task
 
 STATE = "state-*.npz"
 BEST = "best.weights.h5"
+
+
+class Diverged(InputError):
+    """A training that ended in numbers that are none."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +114,25 @@ def new_model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
 
 
 def inner_split(tracks: pipeline.Tracks, fraction: float, seed: int) -> tuple[pipeline.Tracks, pipeline.Tracks]:
-    """The tracks divided by group into those to learn from and those that choose the epoch."""
+    """The tracks divided by group into those to learn from and those that choose the epoch. Raises InputError as below."""
+    check_groups(tracks.table)
     split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     learn, choose = next(split.split(tracks.table, groups=tracks.table["group"]))
     return tracks.rows(learn), tracks.rows(choose)
 
 
+def check_groups(table: pd.DataFrame) -> None:
+    """Raise InputError where a table of tracks to learn from cannot be divided for early stopping."""
+    if table["group"].nunique() < 2:
+        raise InputError(
+            "early stopping needs at least 2 songs or artists to learn from; here is 1. Give more songs, or --early-stopping 0"
+        )
+
+
 def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: str = "training", listener: Listener = SILENT) -> Fit:
     """Train on tracks. Progress and state lie in `folder`; a fit that was killed goes on from its last epoch.
 
-    With early stopping, some of the tracks (whole groups) choose the epoch and are not learned from.
+    With early stopping, some of the tracks (whole groups) choose the epoch and are not learned from. Raises Diverged.
     """
     settings, task = experiment.training, TASKS[experiment.task]
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +159,17 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
         model.load_weights(folder / BEST)
     finished = build_adff(experiment, "float32")
     finished.set_weights(model.get_weights())
+    if not all(np.isfinite(weights).all() for weights in finished.get_weights()):
+        raise Diverged(_diverged(label, experiment))
     return Fit(finished, progress.history)
+
+
+def _diverged(what: str, experiment: Experiment) -> str:
+    rate = experiment.training.learning_rate
+    return (
+        f"{what} diverged: what the network learned or predicts is no finite number. Give a lower --learning-rate (it was "
+        f"{rate:g}) and another folder by --out"
+    )
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:
@@ -170,18 +194,20 @@ def load_state(model: keras.Model, path: Path) -> None:
 def discard_state(folder: Path) -> None:
     """Remove what only an unfinished fit needs."""
     for file in (*folder.glob(STATE), *folder.glob(BEST)):
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Predictions for every segment: the row of the track that each belongs to, and values by network output.
 
-    Targets are `(segments,)`, probabilities `(segments, classes)`.
+    Targets are `(segments,)`, probabilities `(segments, classes)`. Raises Diverged where one is not finite.
     """
     task = TASKS[experiment.task]
     segments = pipeline.segment_set(experiment, tracks, training=False)
     batches = pipeline.scoring_batches(segments, task, experiment.training.batch_size)
     outputs = model.predict(batches.map(lambda log_mel, _: log_mel), verbose=0)
+    if not all(np.isfinite(values).all() for values in outputs.values()):
+        raise Diverged(_diverged("the training", experiment))
     return segments.owner, {name: values[:, 0] if task.is_regression else values for name, values in outputs.items()}
 
 
@@ -206,9 +232,21 @@ class _Progress(keras.callbacks.Callback):
         return done
 
     def should_stop(self) -> bool:
-        if not self.settings.early_stopping or self.history.empty:
+        if self.history.empty:
             return False
-        return len(self.history) - 1 - int(self.history["val_loss"].argmin()) >= self.settings.early_stopping
+        if self.has_diverged:
+            return True
+        return bool(self.settings.early_stopping) and len(self.history) - self.best >= self.settings.early_stopping
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the loss is no number any more, from which no training comes back."""
+        return not np.isfinite(self.history["loss"].iloc[-1])
+
+    @property
+    def best(self) -> int:
+        """The epoch, from 1, of the lowest inner validation loss."""
+        return int(self.history["val_loss"].fillna(np.inf).argmin()) + 1
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
@@ -225,7 +263,7 @@ class _Progress(keras.callbacks.Callback):
         self.history = pd.concat([self.history, pd.DataFrame([row])], ignore_index=True)
         with replaced(self.folder / "history.csv") as file:
             self.history.to_csv(file, index=False)
-        if self.settings.early_stopping and self.history["val_loss"].argmin() == len(self.history) - 1:
+        if self.settings.early_stopping and self.best == len(self.history):
             with replaced(self.folder / BEST) as file:
                 self.model.save_weights(file)
         save_state(self.model, self.folder / STATE.replace("*", f"{epoch + 1:05d}"))
@@ -236,5 +274,6 @@ class _Progress(keras.callbacks.Callback):
         )
         self.listener.say(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}  {scores}  {row['seconds']:.0f} s")
         if self.should_stop():
-            self.listener.say(f"{self.label}: no better for {self.settings.early_stopping} epochs, stopped")
+            why = "diverged" if self.has_diverged else f"no better for {self.settings.early_stopping} epochs"
+            self.listener.say(f"{self.label}: {why}, stopped")
             self.model.stop_training = True

@@ -6,6 +6,7 @@ Everything lies in the run folder (its layout is docs/runs.md). The same call go
 
 import json
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from .config import Experiment
 from .console import SILENT, Listener
 from .datasets import synthetic
 from .errors import InputError
-from .files import replaced
+from .files import expanded, replaced
 from .tasks import PROBABILITIES, TASKS, Task
 
 
@@ -36,15 +37,20 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     """Cross-validate an experiment and train the final model, into `folder`.
 
     features: the feature store's folder, to share it among runs; inside `folder` by default. Raises InputError for anything
-    wrong with the data or the settings, before any training, and where `folder` holds another experiment's run.
+    wrong with the data or the settings, before any training, where `folder` holds another experiment's run or another process works
+    in it, and where the training diverges.
     """
-    folder, started = Path(folder), time.perf_counter()
+    folder = expanded(folder)
     record = folder / "config.json"
-    folders.begin(
+    with folders.held(
         folder, record.name, experiment.to_json(), "a run", f"go on with that run by --config {record} --out {folder}",
         lambda text: Experiment.from_json(text, str(record)).model_dump(),
-    )  # fmt: skip
-    task = TASKS[experiment.task]
+    ):  # fmt: skip
+        return _run(experiment, folder, features, listener)
+
+
+def _run(experiment: Experiment, folder: Path, features: str | Path | None, listener: Listener) -> Run:
+    started, task = time.perf_counter(), TASKS[experiment.task]
     index = load_index(experiment, folder, listener)
     check_task(task, index)
     tracks, bad = pipeline.prepare(
@@ -55,6 +61,9 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     folds = assign_folds(tracks.table, task, experiment.validation.folds, experiment.training.seed)
     folders.keep_index(folder, tracks.table.assign(fold=folds), "the run")
     scored = range(1, 2 if experiment.validation.hold_out else experiment.validation.folds + 1)
+    if experiment.training.early_stopping:
+        for number in scored:
+            training.check_groups(tracks.table[folds != number])
     environment.write(folder / "environment.json")
 
     results = [_fold(experiment, tracks, folds, number, folder, listener) for number in scored]
@@ -65,7 +74,7 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     seconds = _seconds(folder, time.perf_counter() - started)
     summary = summarise(task, results, trivial) | {
         "seconds": seconds, "tracks": len(tracks), "groups": int(tracks.table["group"].nunique()),
-        "source": index.source, "notes": list(index.notes), "left_out": bad,
+        "source": index.source, "notes": [*index.notes, *pipeline.copies(tracks.table)], "left_out": bad,
     }  # fmt: skip
     with replaced(folder / "metrics.json") as file:
         file.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
@@ -105,17 +114,30 @@ def check_task(task: Task, index: datasets.Index) -> None:
 
 
 def assign_folds(table: pd.DataFrame, task: Task, folds: int, seed: int) -> np.ndarray:
-    """The fold of each row of an index, 1 to `folds`, int64: groups stay whole, classes are balanced as far as they allow."""
+    """The fold of each row of an index, 1 to `folds`, int64: groups stay whole, classes are balanced as far as they allow.
+
+    Raises InputError for fewer groups than folds.
+    """
     groups = table["group"].nunique()
     if groups < folds:
         raise InputError(
             f"{folds} folds need at least {folds} songs or artists that stay apart; here are {groups}. Use --folds {max(2, groups)}"
             + (" and more songs" if groups < 2 else "")
         )
+    by_group = GroupKFold(folds, shuffle=True, random_state=seed)
     if task.is_regression:
-        splitter, y = GroupKFold(folds, shuffle=True, random_state=seed), None
-    else:
-        splitter, y = StratifiedGroupKFold(folds, shuffle=True, random_state=seed), task.labels(table)[PROBABILITIES]
+        return _assigned(by_group, table, None)
+    y = task.labels(table)[PROBABILITIES]
+    if np.bincount(y).max() >= folds:  # scikit-learn asks for it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a class with fewer songs than folds, which is no fault
+            balanced = _assigned(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), table, y)
+        if len(np.unique(balanced)) == folds:  # few groups to balance by can leave a fold empty
+            return balanced
+    return _assigned(by_group, table, y)
+
+
+def _assigned(splitter: GroupKFold | StratifiedGroupKFold, table: pd.DataFrame, y: np.ndarray | None) -> np.ndarray:
     assigned = np.zeros(len(table), "int64")
     for number, (_, test) in enumerate(splitter.split(table, y, table["group"]), start=1):
         assigned[test] = number

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -86,13 +87,11 @@ def _size(path: Path) -> int:
 
 
 def _next(options: Options) -> list[str]:
-    lines = ["next:"]
+    lines, out = ["next:"], quote(str(options.out))
     if "tflite" in options.formats:
-        lines.append(
-            f"  python {options.out}/adff_litert.py {options.out}/adff_int8.tflite SONG      (on a device, without TensorFlow)"
-        )
+        lines.append(f"  python {out}/adff_litert.py {out}/adff_int8.tflite SONG      (on a device, without TensorFlow)")
     if "saved_model" in options.formats:
-        lines.append(f"  docker compose -f {options.out}/serving/compose.yaml up                      (TensorFlow Serving)")
+        lines.append(f"  docker compose -f {out}/serving/compose.yaml up                      (TensorFlow Serving)")
         lines.append("  python -m adff_tf.export.client localhost:8500 SONG")
     return lines
 

@@ -54,6 +54,8 @@ def export(
     cannot be used, before any work for a folder that is not empty, and for a full disk.
     """
     folder = expanded(folder)
+    if folder.resolve() == Path.cwd():  # which the export would take the place of
+        raise InputError(f"--out {folder} is the current folder; give one in it or elsewhere")
     check_empty(folder, "the export")
     file, experiment = inference.located(model)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")

@@ -612,3 +612,12 @@ def test_scale_stays_within_and_keeps_the_order(low, width, parts):
 
 def test_natural_order():
     assert index.named(["b2", "a10", "10", "a9", "2", "a", "01", "1"]) == "01, 1, 2, 10, a, a9, a10, b2"
+
+
+def test_names_that_are_not_utf8_are_told(tmp_path):
+    for quadrant in "1234":
+        (tmp_path / f"Q{quadrant}").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/Q1/caf\xe9.wav")).touch()
+    for place in (tmp_path, tmp_path / os.fsdecode(b"\xe9")):
+        with pytest.raises(InputError, match=r"1 names are not UTF-8.*:\n(.|\n)*\nRename them"):
+            datasets.load(place)

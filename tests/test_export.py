@@ -345,3 +345,9 @@ def test_sizes_at_full_width(tmp_path):
     done = export(run, tmp_path / "out", ["tflite"])
     size = {name: (done.folder / name).stat().st_size / 1e6 for name in TFLITE}
     assert size["adff_float32.tflite"] < 105 and size["adff_int8.tflite"] < 27 and done.passed
+
+
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is the current folder; give one in it or elsewhere"):
+        export("anything", ".")

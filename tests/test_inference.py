@@ -1,6 +1,8 @@
 """Asking a model: windows against slices of the waveform, answers against librosa and the network itself, and what is refused."""
 
+import copy
 import json
+import pickle
 import shutil
 
 import keras
@@ -174,6 +176,12 @@ def emotion(valence, arousal, task="both"):
 def test_quadrants(valence, arousal, quadrant):
     answer = emotion([valence], [arousal])
     assert answer.quadrant == quadrant and answer.rescaled(1, 9).quadrant == quadrant
+
+
+def test_an_answer_can_be_copied_and_sent_to_another_process(model):
+    emotion = model.predict(music(1.0), RATE)
+    for twin in (copy.deepcopy(emotion), pickle.loads(pickle.dumps(emotion))):
+        assert twin.as_dict() == emotion.as_dict() and twin.valence == emotion.valence
 
 
 def test_rescaled_by_hand():

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import resource
+import shutil
 
 import librosa
 import numpy as np
@@ -12,7 +14,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adff_tf import files, pipeline
+from adff_tf import console, files, pipeline
 from adff_tf.config import Frontend, Segments
 from adff_tf.errors import InputError
 from adff_tf.tasks import TASKS
@@ -42,7 +44,7 @@ def tracks(songs, tmp_path_factory):
 def test_store_holds_librosas_log_mel(songs, tracks):
     waveform, _ = soundfile.read(songs["path"][3], dtype="float32")
     mel = librosa.feature.melspectrogram(y=waveform, sr=RATE, n_fft=4096, win_length=2646, hop_length=441, pad_mode="reflect")
-    np.testing.assert_allclose(tracks.log_mels[3], 10 * np.log10(np.maximum(mel, 1e-10)).T, atol=0.01)
+    np.testing.assert_allclose(tracks.log_mel(3), 10 * np.log10(np.maximum(mel, 1e-10)).T, atol=0.01)
 
 
 def test_store_computes_each_content_once(songs, tmp_path):
@@ -52,6 +54,54 @@ def test_store_computes_each_content_once(songs, tmp_path):
     before = {path: os.stat(path).st_mtime_ns for path in first.values()}
     again, _ = store.build(list(songs["path"]))
     assert again == first and {path: os.stat(path).st_mtime_ns for path in again.values()} == before
+
+
+def test_copies_are_computed_once_and_stay_together(songs, tmp_path, monkeypatch):
+    """Song 3 is there four times, in the groups g1, x and y; y has song 5 too, so that g2 belongs to them."""
+    for name in "abc":
+        shutil.copyfile(songs["path"][3], tmp_path / f"{name}.wav")
+    (tmp_path / "d.wav").symlink_to(songs["path"][5])
+    more = [(name, str(tmp_path / f"{name}.wav"), 0.0, 0.0, group) for name, group in zip("abcd", "xxyy", strict=True)]
+    table = pd.concat([songs, pd.DataFrame(more, columns=songs.columns)], ignore_index=True)
+    written, whole, said = [], pipeline.FeatureStore._write, []
+    monkeypatch.setattr(pipeline.FeatureStore, "_write", lambda self, file, x: (written.append(file), whole(self, file, x)))
+    listener = console.Silent()
+    listener.say = said.append
+    tracks, _ = pipeline.prepare(table, tmp_path / "f", Frontend(), listener=listener)
+    assert len(written) == len(set(written)) == 6
+    assert list(tracks.table["group"]) == ["g0", "g0", *["g1"] * 8]
+    assert said == ["  note: 2 recordings are there more than once, and their groups were made one:\n  3, a, b, c\n  5, d"]
+
+
+def test_every_copy_of_a_bad_recording_is_named(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.mp3").write_text("these are words\n" * 50)
+    good, bad = pipeline.FeatureStore(tmp_path / "f", Frontend()).build([str(tmp_path / f"{name}.mp3") for name in "ab"])
+    assert not good and len(bad) == 2
+
+
+def test_more_tracks_than_files_may_be_open(tmp_path):
+    """A system's limit for a process, here 24 more than there are, with 60 tracks and as many segments a batch."""
+    names = [str(k) for k in range(60)]
+    for k in range(60):
+        soundfile.write(tmp_path / f"{k}.wav", np.full(RATE // 10, k / 100), RATE)
+    paths = [str(tmp_path / f"{name}.wav") for name in names]
+    table = pd.DataFrame({"track_id": names, "path": paths, "valence": 0.0, "arousal": 0.0, "group": names})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    pipeline.prepare(table[:1], tmp_path / "f", Frontend())  # whatever is loaded once
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 24, hard))
+    try:
+        tracks, _ = pipeline.prepare(table, tmp_path / "f", Frontend())
+        batch = pipeline.SegmentSet(tracks, 10, Segments(seg_len=0.1), -100.0).read(0, range(60))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert batch.shape == (60, 10, 128)
+
+
+def test_a_place_for_log_mels_that_is_none(songs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file cannot hold the log-mels: File exists; give another folder for them by --features"):
+        pipeline.prepare(songs, tmp_path / "file", Frontend())
 
 
 def test_store_knows_changed_audio_and_changed_settings(songs, tmp_path):
@@ -158,7 +208,7 @@ def test_segments_lie_inside_the_track(frames, segment, seed):
 
 
 def test_short_track_is_padded_with_silence(tracks):
-    padded = pipeline.read_segment(tracks.log_mels[0], 0, 100, -100.0)
+    padded = pipeline.read_segment(tracks.log_mel(0), 0, 100, -100.0)
     assert padded.shape == (100, 128) and (padded[51:] == -100).all() and (padded[:51] > -100).all()
 
 
@@ -213,7 +263,7 @@ def test_labels_stay_with_their_segments(tracks):
     for log_mel, targets in pipeline.scoring_batches(data, TASKS["both"], 5):
         for x, valence in zip(log_mel.numpy(), targets["valence"].numpy()[:, 0], strict=True):
             (row,) = np.flatnonzero(np.isclose(tracks.table["valence"], valence))
-            assert (x[40] == np.asarray(tracks.log_mels[row])).all(axis=1).any()
+            assert (x[40] == np.asarray(tracks.log_mel(row))).all(axis=1).any()
 
 
 def test_an_epoch_has_each_segment_at_most_once_and_resumes(tracks):
@@ -234,7 +284,7 @@ def test_a_set_smaller_than_a_batch_is_one_batch(tracks):
 
 
 def test_standardisation_is_over_all_frames(tracks):
-    pooled = np.concatenate([np.asarray(log_mel, "float64") for log_mel in tracks.log_mels])
+    pooled = np.concatenate([np.asarray(log_mel, "float64") for log_mel in map(tracks.log_mel, range(6))])
     mean, deviation = tracks.standardisation()
     np.testing.assert_allclose(mean, pooled.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(deviation, np.maximum(pooled.std(axis=0), 1), rtol=1e-6)

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from adff_tf import console, evaluate, features, predict, validation
+from adff_tf import console, evaluate, evaluation, features, predict, validation
 from adff_tf.audio import AudioError
 from adff_tf.config import Data
 from adff_tf.inference import EmotionModel, load_network, located
@@ -436,3 +436,32 @@ def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
     (tmp_path / "c").write_text("")
     status, _, err = score([run.folder, *data, "--out", tmp_path / "c"], capsys)
     assert status == 2 and "is a file" in err
+
+
+def test_what_a_model_was_trained_on_is_known_whatever_its_runs_folder_is_called(tmp_path):
+    """A run named as a fold is: its model was trained on all tracks."""
+    run = save_run(tmp_path / "fold2")
+    pd.DataFrame({"track_id": list("abc"), "path": list("abc"), "features": list("abc"), "fold": [1, 2, 2]}).to_csv(
+        run / "index.csv", index=False
+    )
+    (run / "fold2").mkdir()
+    shutil.copyfile(run / "model.keras", run / "fold2" / "model.keras")
+    for place, learned in ((run, "abc"), (run / "fold2" / "model.keras", "a")):
+        assert "".join(evaluation.learned_from(*located(place))["track_id"]) == learned
+
+
+def test_folders_hold_what_is_music_to_a_listener(tmp_path):
+    """Hidden files, such as macOS's, and folders are none; a linked folder is searched, though once, and itself in itself never."""
+    for name in ("in/a.wav", "in/._a.wav", "in/.trash/b.wav", "in/c/d.mp3", "out/e.ogg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "x").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "y").symlink_to(tmp_path / "out")
+    songs, unusable = predict.find_songs([tmp_path / "in"])
+    assert [str(song.relative_to(tmp_path / "in")) for song in songs] == ["a.wav", "c/d.mp3", "x/e.ogg"] and not unusable
+
+
+def test_names_are_printed_as_they_are(capsys):
+    console.Terminal().say("Take :100: [bold]or[/bold] less")
+    assert capsys.readouterr().out == "Take :100: [bold]or[/bold] less\n"

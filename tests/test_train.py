@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 
 from adff_tf import presets, train
-from adff_tf.config import Experiment
+from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
 
 TINY = ["--seg-len", "1", "--seg-num", "2", "--width", "0.05", "--lstm-units", "3", "--fc", "8", "--no-tflm"]
@@ -76,12 +77,42 @@ def test_options_change_a_saved_config(tmp_path):
         (["--data", "/nowhere/at/all"], "/nowhere/at/all"),
         (["--data", ".", "--kind", "pmemo"], "not laid out as pmemo"),
         (["--kind", "deam"], "add --data FOLDER"),
+        (["--data", "~nobody-here/x"], "~nobody-here/x cannot be used"),
+        (["--config", "~nobody-here/x"], "~nobody-here/x cannot be used"),
+        (["--out", "~nobody-here/x"], "~nobody-here/x cannot be used"),
+        (["--hop-s", "0.00001"], "hop_s 1e-05 is 0 samples at 44100 Hz; use hop_s 2.3e-05 or more"),
+        (["--window-s", "0.000001"], "window_s 1e-06 is 0 samples at 44100 Hz; use window_s 4.5e-05 or more"),
     ],
 )
 def test_mistakes_are_one_message(arguments, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     message = " ".join(fails(capsys, *arguments).replace("│", " ").split())
     assert says in message
+
+
+def test_what_a_saved_config_says_of_its_data_is_not_said_of_others(tmp_path):
+    saved = presets.paper().model_copy(update={"data": Data(data=tmp_path / "a.csv", kind="csv", label_range=(1, 9), clips=20)})
+    (tmp_path / "c.json").write_text(saved.to_json())
+    given = ["--config", str(tmp_path / "c.json")]
+    assert train.parse(given)[1] == saved
+    assert train.parse([*given, "--data", "b"])[1].data == Data(data=Path("b"), clips=20)
+    assert train.parse([*given, "--data", "b", "--label-range", "0", "1"])[1].data.label_range == (0, 1)
+
+
+def test_the_home_folder_is_known_however_it_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    assert "home is no data set known here" in fails(capsys, "--data=~/home", "--out=~/run")
+    assert not (tmp_path / "~").exists() and (tmp_path / "run").exists()
+
+
+def test_the_next_command_can_be_pasted():
+    experiment = presets.fast().model_copy(update={"data": Data(data=Path("songs.csv"))})
+    command = train.next_steps(experiment, Path("my runs"), Path("log mels"))[-1]
+    assert shlex.split(command)[3:] == [
+        "--config", "my runs/config.json", "--no-hold-out", "--out", "my runs-folds", "--features", "log mels"
+    ]  # fmt: skip
 
 
 def test_a_config_with_an_unknown_key(capsys, tmp_path):

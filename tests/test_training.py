@@ -6,11 +6,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from adff_tf import training
 from adff_tf.config import Training
+from adff_tf.console import SILENT
 
 
 def minimise(optimizer, gradients) -> list[np.ndarray]:
@@ -55,6 +57,23 @@ def test_cosine_rises_for_a_tenth_and_falls_to_zero():
     assert float(rates(55)) == pytest.approx(0.15, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("loss", "val_loss", "best", "stops"),
+    [
+        ([3.0, 2.0, 1.0], [0.5, 0.4, 0.6], 2, False),
+        ([3.0, 2.0, 1.0, 0.5], [0.5, 0.4, 0.6, 0.4], 2, True),
+        ([3.0, 2.0], [0.5, np.nan], 1, False),
+        ([3.0, np.nan], [np.nan, np.nan], 1, True),
+        ([3.0, np.inf], [0.5, 0.4], 2, True),
+    ],
+)
+def test_when_it_stops_early(loss, val_loss, best, stops, tmp_path):
+    """With a patience of two epochs; a loss that is no number ends it at once."""
+    progress = training._Progress(tmp_path, Training(early_stopping=2), 1, "a fit", SILENT)
+    progress.history = pd.DataFrame({"loss": loss, "val_loss": val_loss})
+    assert (progress.best, progress.should_stop()) == (best, stops)
+
+
 TWO_DEVICES = """
 import sys, numpy as np, pandas as pd, tensorflow as tf
 from pathlib import Path
@@ -66,8 +85,10 @@ training.distribution = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"
 rng = np.random.default_rng(0)
 names = [str(k) for k in range(8)]
 table = pd.DataFrame({"track_id": names, "path": names, "valence": 0.5, "arousal": -0.5, "group": names})
-log_mels = [rng.normal(-40, 10, (120, 128)).astype("float32") for _ in names]
-tracks = pipeline.Tracks(table, log_mels, np.full((8, 128), -40.0), np.full((8, 128), 10.0))
+files = [Path(sys.argv[1]) / f"{name}.npy" for name in names]
+for file in files:
+    np.save(file, rng.normal(-40, 10, (120, 128)).astype("float32"))
+tracks = pipeline.Tracks(table, files, np.full(8, 120), np.full((8, 128), -40.0), np.full((8, 128), 10.0))
 result = training.fit(tiny.experiment(tflm=False, training={"epochs": 6}), tracks, Path(sys.argv[1]))
 print(result.history["loss"].iloc[0] > result.history["loss"].iloc[-1], np.isfinite(result.history["loss"]).all())
 """

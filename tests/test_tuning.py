@@ -285,8 +285,14 @@ def test_out_of_memory_is_a_failed_trial(error, manifest, features, tmp_path, mo
         return training.Fit(None, pd.DataFrame())
 
     monkeypatch.setattr(training, "fit", fit)
-    answers = iter(np.array([0.1] * 6 + [np.nan] * 6).reshape(2, 6))
-    monkeypatch.setattr(training, "predict", lambda *args: (np.arange(6), {"arousal": next(answers)}))
+    answers = iter([{"arousal": np.full(6, 0.1)}])
+
+    def predict(*args):
+        for answer in answers:
+            return np.arange(6), answer
+        raise training.Diverged("no number")
+
+    monkeypatch.setattr(training, "predict", predict)
     found = search.search(plan(manifest, "seg_num=1,2,3"), tmp_path / "s", Budget(), features)
     by = found.trials.set_index("seg_num")
     assert by["status"].to_dict() == {1: "failed", 2: "completed", 3: "failed"}

@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics
 import soundfile
 
-from adff_tf import baselines, pipeline, training, validation
+from adff_tf import baselines, claims, folders, pipeline, training, validation
 from adff_tf.config import Data, Frontend
 from adff_tf.console import SILENT
 from adff_tf.datasets import Index
@@ -113,7 +113,7 @@ def test_the_standardisation_is_the_training_folds_alone(two_folds):
     index = pd.read_csv(run.folder / "index.csv", dtype={"track_id": str})
     learn = index[index["fold"] != 1].drop(columns="fold").reset_index(drop=True)
     tracks, _ = pipeline.prepare(learn, run.folder / "features", Frontend())
-    frames = np.concatenate([np.asarray(log_mel) for log_mel in tracks.log_mels])
+    frames = np.concatenate([np.asarray(tracks.log_mel(row)) for row in range(len(tracks))])
     mean, _ = model.get_layer("standardise").get_weights()
     np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-4)
 
@@ -216,6 +216,24 @@ def test_class_folds_have_every_class():
     assert (table.assign(f=folds, c=table["valence"] > 0).groupby("f")["c"].mean() == 0.5).all()
 
 
+@pytest.mark.parametrize("quadrants", ["112334", "111123", "123412", "111111"])
+def test_classes_too_small_for_the_folds_still_give_folds(quadrants):
+    """Fewer songs of every class than folds, where scikit-learn refuses to balance them, or leaves a fold empty."""
+    signs = np.array([{"1": (1, 1), "2": (-1, 1), "3": (-1, -1), "4": (1, -1)}[q] for q in quadrants], float)
+    table = index_table([f"g{k}" for k in range(6)], valence=signs[:, 0]).assign(arousal=signs[:, 1])
+    folds = validation.assign_folds(table, TASKS["quadrant"], 5, seed=0)
+    assert set(folds) == {1, 2, 3, 4, 5}
+
+
+def test_a_class_in_one_group_alone_leaves_the_penalty_unchosen():
+    """Without a group that has one, no inner fold has both classes to learn from."""
+    x = np.random.default_rng(0).normal(size=(8, 256))
+    table = index_table(list("aabbaabb"), valence=np.where(x[:, 0] < 9, [1.0, 1, -1, -1] * 2, 0))
+    learn = np.arange(8) < 4
+    scores = baselines.scores(TASKS["valence2"], feature_tracks(table, x), learn, ~learn)
+    assert 0 <= scores["logistic"]["valence"]["accuracy"] <= 1
+
+
 def test_by_song_is_the_mean_of_its_segments():
     owner = np.array([0, 0, 1])
     assert validation.by_song(owner, {"valence": np.array([0.0, 1.0, 0.3])})["valence"].tolist() == [0.5, 0.3]
@@ -224,7 +242,7 @@ def test_by_song_is_the_mean_of_its_segments():
 
 
 def feature_tracks(table, x):
-    return pipeline.Tracks(table, [np.zeros((2, 128))] * len(table), x[:, :128], x[:, 128:])
+    return pipeline.Tracks(table, [], np.full(len(table), 2), x[:, :128], x[:, 128:])
 
 
 def test_baselines_on_known_data():
@@ -255,6 +273,48 @@ def test_numbers_from_quadrants(tmp_path):
         validation.check_task(TASKS["both"], index)
 
 
+def test_early_stopping_with_one_song_to_learn_from(manifest, tmp_path):
+    table = pd.read_csv(manifest)
+    table["path"] = [str(manifest.parent / name) for name in table["path"]]
+    table[table["group"].isin(["song0", "song1"])].to_csv(tmp_path / "two.csv", index=False)
+    with pytest.raises(InputError, match="early stopping needs at least 2 songs or artists to learn from; here is 1"):
+        validation.run(experiment(tmp_path / "two.csv", training={"early_stopping": 1}), tmp_path / "run")
+    assert not (tmp_path / "run" / "fold1").exists()
+
+
+def test_a_training_that_diverges_says_so_and_leaves_no_scores(manifest, tmp_path):
+    wild = experiment(manifest, training={"learning_rate": 1e38, "schedule": "steps", "epochs": 9})
+    for _ in range(2):  # the same again, and without training again
+        with pytest.raises(InputError, match=r"fold 1 of 1 diverged: .*Give a lower --learning-rate \(it was 1e\+38\)"):
+            validation.run(wild, tmp_path / "run")
+    assert not (tmp_path / "run" / "fold1" / "predictions.csv").exists()
+    assert len(pd.read_csv(tmp_path / "run" / "fold1" / "history.csv")) < 9
+
+
+def test_a_second_process_is_refused_and_changes_nothing(two_folds, manifest, tmp_path):
+    run, settings = two_folds
+    others = {run.folder: settings, tmp_path / "new": experiment(manifest)}
+    for folder, wanted in others.items():
+        with claims.held(folder / folders.CLAIM, "the run"):
+            before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+            with pytest.raises(InputError, match=f"the run in {folder} is held by process .*write to another folder"):
+                validation.run(wanted, folder)
+            assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("place", ["file/run", "x" * 300])
+def test_a_folder_that_cannot_be(place, manifest, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written: .*give another folder for a run by --out"):
+        validation.run(experiment(manifest), tmp_path / place)
+
+
+def test_any_name_is_the_same_data_again(tmp_path):
+    table = index_table(["a\rb", "c\n"], valence=np.array([0.0, 1.0]))
+    folders.keep_index(tmp_path, table, "the run")
+    folders.keep_index(tmp_path, table, "the run")
+
+
 def test_a_folder_with_another_run_names_the_difference(two_folds, manifest):
     run, settings = two_folds
     with pytest.raises(InputError, match=r"training.epochs: 2 there, 5 now") as caught:
@@ -269,6 +329,7 @@ def test_a_folder_that_holds_something_else(manifest, tmp_path):
         validation.run(experiment(manifest), tmp_path / "letters")
     with pytest.raises(InputError, match="is a file"):
         validation.run(experiment(manifest), tmp_path / "letters" / "dear.txt")
+    assert [file.name for file in (tmp_path / "letters").iterdir()] == ["dear.txt"]
 
 
 def test_data_that_changed_under_a_run(two_folds, manifest, tmp_path):

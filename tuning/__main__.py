@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import join
 from typing import Literal
 
 from .. import commandline, console, presets
 from ..config import Data, Experiment, Segments, Training
+from ..files import expanded
 from .space import DEMO, PAPER, SECTIONS, Plan, narrowed
 
 DESCRIPTION = """Search seg_num, seg_len and other settings of ADFF for the best score by song, and write a report and best.json.
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, plan = parse(arguments)
     terminal = console.Terminal()
-    folder = options.out or Path("searches") / commandline.name_of(plan.base)
+    folder = expanded(options.out or Path("searches") / commandline.name_of(plan.base))
     terminal.say(f"search folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
     console.import_tensorflow()
@@ -132,11 +134,11 @@ def _fixed_by_flags(arguments: list[str], base: Experiment) -> list[str]:
 
 def next_steps(options: Options, plan: Plan, folder: Path) -> list[str]:
     """What to type next."""
-    features = options.features or folder / "features"
+    best = ["--config", folder / "best.json", "--features", options.features or folder / "features", "--out", f"{folder}-best"]
     lines = [
         f"report: {folder / 'report.md'}   trials: {folder / 'trials.csv'}   best: {folder / 'best.json'}",
         "next: train the best, and score it on the songs that the search never saw",
-        f"  python -m adff_tf.train --config {folder / 'best.json'} --features {features} --out {folder}-best",
+        f"  python -m adff_tf.train {join(map(str, best))}",
     ]
     if plan.base.data.data is None:
         lines += ["then: search on your own music", "  python -m adff_tf.tuning --data ~/PMEmo2019 --hours 8"]

@@ -33,7 +33,7 @@ import keras_tuner as kt
 import numpy as np
 import pandas as pd
 
-from .. import environment, folders, pipeline, validation
+from .. import environment, folders, pipeline, training, validation
 from ..config import Experiment
 from ..console import SILENT, Listener
 from ..errors import InputError
@@ -102,14 +102,23 @@ def search(
     """
     folder = expanded(folder)
     _check_plan(plan)
-    worker = place if place and not place.is_chief else None
-    if worker:
-        _reach(worker, listener)
+    if place and not place.is_chief:
+        _reach(place, listener)
         _check_begun(folder, plan)
-    else:
-        folders.begin(folder, RECORD, plan.to_json(), WHAT, GO_ON)
+        _search(plan, folder, budget, features, place, listener, lease_s)
+        return None
+    with folders.held(folder, RECORD, plan.to_json(), WHAT, GO_ON):
         if place:
             _check_port(place)
+        _search(plan, folder, budget, features, place, listener, lease_s)
+        return _found(folder)
+
+
+def _search(
+    plan: Plan, folder: Path, budget: Budget, features: str | Path | None, place: Place | None, listener: Listener, lease_s: float
+) -> None:
+    """This process's part of the search."""
+    worker = place if place and not place.is_chief else None
     songs, content = prepare(plan, folder, features, listener)
     project = folder / f"project-{hashlib.sha256((plan.to_json() + content).encode()).hexdigest()[:12]}"
 
@@ -131,7 +140,6 @@ def search(
             if not worker and len(report.collect(folder)):
                 report.write(folder)
             raise
-    return None if worker else _found(folder)
 
 
 def _found(folder: Path) -> Found:
@@ -179,10 +187,8 @@ def _check_songs(base: Experiment, task: Task, songs: trials.Songs) -> None:
                 f"the {len(songs.score)} songs that score the trials all have the same {target}, so that R² is not defined; give "
                 "more songs, or fewer --folds (3 or more)"
             )
-    if base.training.early_stopping and songs.learn.table["group"].nunique() < 2:
-        raise InputError(
-            "early stopping needs at least 2 songs or artists to learn from; here is 1. Give more songs, or --early-stopping 0"
-        )
+    if base.training.early_stopping:
+        training.check_groups(songs.learn.table)
 
 
 def _check_begun(folder: Path, plan: Plan) -> None:

@@ -107,9 +107,10 @@ def _scores(settings: Experiment, songs: Songs, folder: Path, label: str, listen
         owner, predictions = training.predict(fitted.model, settings, songs.score)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise kt.errors.FailedTrialError(f"out of memory: {_first_line(error)}") from None
+    except training.Diverged:
+        training.discard_state(folder)
+        raise kt.errors.FailedTrialError("the training diverged. A lower learning rate may help") from None
     training.discard_state(folder)
-    if not all(np.isfinite(values).all() for values in predictions.values()):
-        raise kt.errors.FailedTrialError("the training diverged: predictions are not finite. A lower learning rate may help")
     return metrics.score(task, task.labels(songs.score.table), validation.by_song(owner, predictions))
 
 

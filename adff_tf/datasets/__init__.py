@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError, listed
+from ..files import expanded
 from . import deam, emomusic, manifest, pmemo, quadrants, synthetic
-from .index import Index
+from .index import Index, check_names
 
 __all__ = ["KINDS", "Index", "load", "terms"]
 
@@ -25,11 +26,12 @@ def load(root: str | Path, kind: str = "auto", label_range: tuple[float, float] 
     kind: one of `KINDS`, or "auto" to recognise it.
     label_range: (low, high), the scale of the labels: needed for "csv", refused for the others, which know their own.
     Raises InputError for a folder that is missing, unreadable or laid out as none of them or as several, for a missing or
-    needless label_range, and for everything that the data set's own file checks.
+    needless label_range, for names that are not UTF-8, and for everything that the data set's own file checks.
     """
-    root = Path(root).expanduser()
+    root = expanded(root)
     if kind not in ("auto", *KINDS):
         raise InputError(f"There is no kind of data set {kind!r}. Choose one of: auto, {', '.join(KINDS)}.")
+    check_names([root.absolute()])
     try:
         _check_readable(root)
         kind = _recognised(root) if kind == "auto" else kind

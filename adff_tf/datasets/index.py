@@ -231,17 +231,25 @@ def with_audio(
 def find_audio(*folders: Path) -> dict[str, Path]:
     """The audio files directly in the folders, by their name less the extension; hidden ones are passed over.
 
-    A folder that does not exist holds none. Raises InputError where two files have one name.
+    A folder that does not exist holds none. Raises InputError where two files have one name, or a name is not UTF-8.
     """
     found: dict[str, list[Path]] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
                 found.setdefault(path.stem, []).append(path)
+    check_names(path for paths in found.values() for path in paths)
     twice = [", ".join(map(str, paths)) for paths in found.values() if len(paths) > 1]
     if twice:
         raise InputError(f"{len(twice)} tracks have more than one audio file:\n{listed(twice)}\nKeep one of each, or rename.")
     return {name: paths[0] for name, paths in found.items()}
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Raise InputError for paths that are not UTF-8, which no CSV file can hold."""
+    odd = [path for path in paths if os.fsencode(path) != str(path).encode(errors="replace")]
+    if odd:
+        raise InputError(f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{listed(odd)}\nRename them.")
 
 
 def named(ids: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import tensorflow as tf
 
-from .. import claims, evaluation, folders, pipeline, servable, validation
+from .. import claims, evaluation, folders, pipeline, servable, training, validation
 from ..config import Experiment
 from ..console import SILENT, Advance, BarsOnly, Listener
 from ..files import replaced
@@ -130,7 +130,7 @@ def _try(cell: Cell, folder: Path, features: Path, tried: set[str], update: Call
 
 
 def _run(cell: Cell, folder: Path, features: Path, listener: Listener) -> str | None:
-    """Run a cell; why it could not be, where memory does not suffice."""
+    """Run a cell; why it could not be, where memory does not suffice or the training diverged."""
     where, failed = place(folder, cell), _failed(folder, cell)
     failed.unlink(missing_ok=True)
     try:
@@ -139,12 +139,14 @@ def _run(cell: Cell, folder: Path, features: Path, listener: Listener) -> str | 
             _drop_models(where)
         else:
             _evaluate(cell, folder, features, listener)
+        return None
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         reason = f"out of memory: {next(iter(str(error).splitlines()), '')[:200]}. A smaller --batch-size may help"
-        with replaced(failed) as file:
-            file.write_text(reason + "\n")
-        return reason
-    return None
+    except training.Diverged as error:
+        reason = str(error)
+    with replaced(failed) as file:
+        file.write_text(reason + "\n")
+    return reason
 
 
 def _evaluate(cell: Cell, folder: Path, features: Path, listener: Listener) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..audio import SUFFIXES
+from ..audio import SUFFIXES, recordings
 from ..errors import InputError
 from ..files import expanded
 
@@ -58,7 +58,7 @@ def _of_source(source: str, unread: list[str]) -> Iterable[str]:
     path = expanded(source)
     try:
         if path.is_dir():
-            return _of_folder(path, unread)
+            return recordings(path, unread)
         if path.suffix.lower() in LISTS and path.is_file():
             return _of_list(path)
         if os.path.lexists(path):
@@ -68,24 +68,13 @@ def _of_source(source: str, unread: list[str]) -> Iterable[str]:
     return _of_pattern(str(path), unread)
 
 
-def _of_folder(folder: Path, unread: list[str]) -> Iterator[str]:
-    """Recordings by suffix, in order of name; what cannot be searched is added to `unread`."""
-
-    def not_read(error: OSError) -> None:
-        unread.append(f"{error.filename} cannot be read: {error.strerror}; what is in it is left out")
-
-    for place, folders, names in os.walk(folder, onerror=not_read):
-        folders.sort()
-        yield from (os.path.join(place, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES)
-
-
 def _of_pattern(pattern: str, unread: list[str]) -> Iterator[str]:
     """Files that match, of whatever suffix; folders that match are searched."""
     for path in sorted(glob.iglob(pattern, recursive=True)):
         if not os.path.isdir(path):
             yield path
         elif not pattern.endswith("**"):
-            yield from _of_folder(Path(path), unread)
+            yield from recordings(path, unread)
 
 
 def _of_list(file: Path) -> Iterator[str]:
