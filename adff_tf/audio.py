@@ -65,7 +65,7 @@ GRAPH_DECODERS = {
 }
 
 
-def recordings(folder: Path, unread: list[str]) -> Iterator[str]:
+def recordings(folder: str | Path, unread: list[str]) -> Iterator[str]:
     """The recordings in a folder and those in it, by their suffix, in order of name. What cannot be searched is added to `unread`.
 
     What is hidden is passed over, such as the `._song.mp3` that macOS lays beside a song on a foreign disk. Links to folders are
