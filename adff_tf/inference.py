@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 Answer = Callable[[np.ndarray], dict[str, np.ndarray]]
 
-BATCH_S = 40.0  # seconds of windows answered at once: more is no faster on a CPU, and each takes some 10 MB of memory
+BATCH = 8  # windows answered at once, if they are not of more than
+BATCH_S = 40.0  # seconds together: more is no faster on a CPU, and each takes some 10 MB of memory
 ENVELOPE_HZ = 20  # peaks a second kept of the waveform, for plots
 
 
@@ -268,7 +269,7 @@ class EmotionModel:
         meter = _Meter(audio.blocks(source, rate, source_rate_hz=source_rate_hz, name=name), rate)
         starts: list[int] = []
         answers: list[dict[str, np.ndarray]] = []
-        for batch in _batches(windows(meter, self.window, hop), size=max(1, int(BATCH_S * rate) // self.window)):
+        for batch in _batches(windows(meter, self.window, hop), size=max(1, min(BATCH, int(BATCH_S * rate) // self.window))):
             starts += [start for start, _ in batch]
             answers.append(self.answer(np.stack([samples for _, samples in batch])))
             if on_progress:

@@ -3,9 +3,10 @@
 The client asks the signature `about` what the model is, decodes and cuts songs here, sends whole windows to `serving_default`, and
 prints what adff-predict prints. It loads no TensorFlow: importing it takes longer than asking about a song.
 
-**gRPC** (`host:port`) sends up to `inference.BATCH` windows a request as raw float32, 28 MB for eight windows of 20 s at 44.1 kHz.
-TensorFlow Serving admits requests up to 2 GiB. The few messages that are needed are declared in `MESSAGES`, because the generated
-classes of tensorflow-serving-api import TensorFlow; a protocol buffer is decided by its field numbers, which are TensorFlow's.
+**gRPC** (`host:port`) sends up to `inference.BATCH` windows and `inference.BATCH_S` seconds a request as raw float32: two
+windows of 20 s at 44.1 kHz are 7 MB. TensorFlow Serving admits requests up to 2 GiB. The few messages that are needed are
+declared in `MESSAGES`, because the generated classes of tensorflow-serving-api import TensorFlow; a protocol buffer is decided
+by its field numbers, which are TensorFlow's.
 
 **REST** (`http://host:port`) sends one window a request: it has no raw form for float32 (base64 is for strings alone), so that each
 sample is nine decimal digits, which give the float32 back exactly, and a window of 20 s is 11 MB of text. Use gRPC where you can.
