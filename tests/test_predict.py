@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -401,8 +400,12 @@ def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
     (root / "annotations" / "dynamic_annotations.csv").write_text("\n".join(dynamic))
     (root / "metadata.csv").write_text("\n".join(metadata))
     command = [run.folder, "--data", root, "--out", tmp_path / "out", "--dynamic"]
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr("adff_tf.evaluation.score_curve", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr("adff_tf.evaluation.score_curve", stopped)
         status, _, err = score(command, capsys)
     assert status == 130 and "stopped. Give the command again." in err
     assert os.listdir(tmp_path / "out") == ["features"]
