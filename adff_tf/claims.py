@@ -123,7 +123,7 @@ def _take(path: Path, what: str, lease_s: float) -> Claim:
             for old in _all(path)[:-1]:
                 old.unlink(missing_ok=True)
             return Claim(file, lease_s)
-        file.unlink()
+        file.unlink(missing_ok=True)  # one of a higher number may have tidied it away
 
 
 def _all(path: Path) -> list[Path]:
@@ -156,7 +156,7 @@ def _holder(file: Path, lease_s: float) -> str | None:
 
 def _now(folder: Path) -> float:
     """The time by the clock of the file system that the folder is on."""
-    probe = folder / f".now.{os.getpid()}.{threading.get_ident()}"
+    probe = folder / f".now.{uuid.uuid4().hex}"
     probe.touch()
     try:
         return probe.stat().st_mtime

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -109,6 +110,26 @@ class FeatureStore:
             np.save(out, log_mel)
 
 
+_HEADER = re.compile(rb"'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\)")
+
+
+def _stored(file: Path) -> np.ndarray:
+    """A file of the store, `(frames, mels)` float32, as a read-only memory map. Raises InputError where it is damaged.
+
+    It is `np.load(file, mmap_mode="r")` for threads: that has Python compile the header, which now and then ends in a SystemError
+    where another thread compiles, too (CPython issue 106905). The format: `numpy.lib.format`, version 1.0.
+    """
+    with open(file, "rb") as stored:
+        start = stored.read(10)  # magic, version, length of the header
+        length = int.from_bytes(start[8:], "little")
+        shape = _HEADER.search(stored.read(length))
+        size = os.fstat(stored.fileno()).st_size
+    frames, mels = map(int, shape.groups()) if shape else (0, 0)
+    if not frames * mels or size != len(start) + length + 4 * frames * mels:
+        raise InputError(f"{file} is damaged; remove it and begin again: it is computed anew")
+    return np.memmap(file, "float32", "r", len(start) + length, (frames, mels))
+
+
 def _content(path: str, known: dict) -> list | OSError:
     """[size, time of change in ns, hash of the content] of a file, or why it cannot be read."""
     try:
@@ -157,7 +178,7 @@ class Tracks:
 
         It is opened anew each time: systems allow a process a thousand open files, and some no more than 256.
         """
-        return np.load(self.files[row], mmap_mode="r")
+        return _stored(self.files[row])
 
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of each band over all frames of all tracks, `(mels,)` each, dB; no deviation is below 1 dB."""
@@ -214,7 +235,7 @@ def _track_statistics(files: list[Path]) -> tuple[np.ndarray, np.ndarray, np.nda
     """Of each file: its frames, and each band's mean and deviation over them."""
 
     def of_file(file: Path) -> tuple[int, np.ndarray, np.ndarray]:
-        log_mel = np.load(file, mmap_mode="r")
+        log_mel = _stored(file)
         return len(log_mel), log_mel.mean(axis=0, dtype="float64"), log_mel.std(axis=0, dtype="float64")
 
     with ThreadPoolExecutor(WORKERS) as pool:

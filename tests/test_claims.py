@@ -80,6 +80,22 @@ def test_a_holder_is_heard_of_and_learns_that_it_was_overtaken(tmp_path):
     assert (tmp_path / "work.claim-0002").read_text() == "{}"  # the other's is left alone
 
 
+def test_a_slow_one_whose_number_was_tidied_away_sees_who_holds_it(tmp_path, monkeypatch):
+    """It looked when 4 was free; when it has made 5, another holds 6 and has removed what came before."""
+    newest, work = claims._newest, tmp_path / "work"
+    pretend(work).rename(tmp_path / "work.claim-0006")
+    looks = iter([tmp_path / "work.claim-0004"])
+
+    def slow(path):
+        (tmp_path / "work.claim-0005").unlink(missing_ok=True)
+        return next(looks, None) or newest(path)
+
+    monkeypatch.setattr(claims, "_newest", slow)
+    with pytest.raises(Taken, match="it is held by process"):
+        claims._take(work, "it", 60.0)
+    assert [file.name for file in tmp_path.iterdir()] == ["work.claim-0006"]
+
+
 def test_many_at_once_never_hold_it_together(tmp_path):
     inside = []
 

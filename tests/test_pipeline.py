@@ -47,6 +47,29 @@ def test_store_holds_librosas_log_mel(songs, tracks):
     np.testing.assert_allclose(tracks.log_mel(3), 10 * np.log10(np.maximum(mel, 1e-10)).T, atol=0.01)
 
 
+def test_store_is_read_as_numpy_reads_it_without_the_compiler(tracks, monkeypatch):
+    """Python 3.11's compiler of text fails now and then in threads (CPython issue 106905), and NumPy's reading with it."""
+    expected = [np.load(file) for file in tracks.files]
+    with monkeypatch.context() as without:
+        without.setattr("ast.parse", lambda *args, **kwargs: pytest.fail("compiled", pytrace=False))
+        found = [tracks.log_mel(row) for row in range(len(expected))]
+    for read, log_mel in zip(found, expected, strict=True):
+        assert read.dtype == log_mel.dtype and not read.flags.writeable
+        np.testing.assert_array_equal(read, log_mel)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", "cut", "double"])
+def test_a_damaged_log_mel_is_named(songs, tmp_path, content):
+    (file,) = pipeline.FeatureStore(tmp_path, Frontend()).build([songs["path"][0]])[0].values()
+    whole = file.read_bytes()
+    np.save(tmp_path / "double.npy", np.zeros((9, 9)))
+    file.write_bytes({"cut": whole[:-1], "double": (tmp_path / "double.npy").read_bytes()}.get(content, content))
+    with pytest.raises(InputError, match=f"{file.name} is damaged; remove it and begin again"):
+        pipeline.prepare(songs[:1], tmp_path, Frontend())
+    file.unlink()
+    assert pipeline.prepare(songs[:1], tmp_path, Frontend())[0].frames[0] == len(np.load(file))
+
+
 def test_store_computes_each_content_once(songs, tmp_path):
     store = pipeline.FeatureStore(tmp_path, Frontend())
     first, bad = store.build(list(songs["path"]))
