@@ -76,9 +76,10 @@ class Claim:
         return self._lost
 
     def _beat(self) -> None:
-        while not self._ended.wait(self._beat_s) and not self.check():
-            with contextlib.suppress(FileNotFoundError):  # which the next check tells
-                os.utime(self.file)
+        while not self._ended.wait(self._beat_s) and not self._lost:
+            with contextlib.suppress(OSError):  # the folder is out of reach, or the file gone: a later check tells
+                if not self.check():
+                    os.utime(self.file)
 
 
 @contextlib.contextmanager
@@ -115,10 +116,14 @@ def _take(path: Path, what: str, lease_s: float) -> Claim:
         number = int(last.suffix.rpartition("-")[2]) + 1 if last else 1
         file = path.with_name(f"{path.name}.claim-{number:04d}")
         try:
-            with open(file, "x") as out:
-                json.dump(asdict(Holder.this()), out)
+            file.touch(exist_ok=False)
         except FileExistsError:
             continue  # another was quicker
+        try:
+            file.write_text(json.dumps(asdict(Holder.this())))
+        except BaseException:  # a full disk: what is half written would keep everyone out
+            file.unlink(missing_ok=True)
+            raise
         if _newest(path) == file:
             for old in _all(path)[:-1]:
                 old.unlink(missing_ok=True)
@@ -139,19 +144,26 @@ def _newest(path: Path) -> Path | None:
 
 
 def _holder(file: Path, lease_s: float) -> str | None:
-    """Who holds a claim, in words; None where it was let go or its holder is dead."""
+    """Who holds a claim, in words, and until when where that cannot be seen; None where it was let go or its holder is dead."""
     try:
         text, silent_s = file.read_text(), _now(file.parent) - file.stat().st_mtime
     except FileNotFoundError:  # a newer one took its place
         return None
     if text == FREE:
         return None
+    holder: Holder | None
     try:
         holder = Holder(**json.loads(text))
     except (ValueError, TypeError):  # half written
-        return "another process" if silent_s < lease_s else None
-    is_alive = _born(holder.pid) == holder.born if holder.machine == _machine() else silent_s < lease_s
-    return str(holder) if is_alive else None
+        holder = None
+    if holder and holder.machine == _machine():
+        return str(holder) if _born(holder.pid) == holder.born else None
+    if silent_s >= lease_s:
+        return None
+    return (
+        f"{holder or 'another process'}, heard of {max(silent_s, 0):.0f} s ago; if that is gone, this is free in "
+        f"{lease_s - silent_s:.0f} s"
+    )
 
 
 def _now(folder: Path) -> float:

@@ -11,6 +11,7 @@ import pydantic
 from pydantic import Field
 
 from .errors import InputError
+from .files import check_names
 
 POOLS = 5  # each level halves time and mel
 FEWEST_FRAMES = 2**POOLS  # frames a segment must keep so that five pools leave at least one
@@ -220,6 +221,8 @@ class Experiment(Settings):
         return self
 
     def to_json(self) -> str:
+        """Raises InputError where the data's path is not UTF-8, as JSON is."""
+        check_names([self.data.data] if self.data.data else [])
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod

@@ -18,7 +18,7 @@ from .config import DataKind, Experiment
 from .console import SILENT, Listener
 from .datasets import pmemo
 from .errors import InputError, listed
-from .files import check_empty, expanded, replaced
+from .files import check_empty, expanded, make_writable, replaced
 from .inference import Emotion, EmotionModel, load_network, located, run_folder
 from .tasks import TASKS, Task
 
@@ -65,6 +65,7 @@ def evaluate(
     is_refused = not (allow_trained or leave_out_trained)
     if is_refused:  # by path, before the log-mels take their time; copies are found by them
         _refuse_trained(file, index.tracks, index.tracks["path"].isin(learned["path"]).to_numpy())
+    make_writable(folder, "the evaluation")
     tracks, bad = pipeline.prepare(index.tracks, features or folder / "features", experiment.frontend, skip_bad_audio, listener)
     was_trained = (tracks.table["features"].isin(learned["features"]) | tracks.table["path"].isin(learned["path"])).to_numpy()
     if is_refused:
@@ -90,7 +91,8 @@ def evaluate(
         "model": str(file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()),
         "dynamic": None if curves is None else _over_songs(curves, task),
         "seconds": round(time.perf_counter() - started, 1), "tracks": len(tracks),
-        "groups": int(tracks.table["group"].nunique()), "source": index.source, "notes": list(index.notes), "left_out": bad,
+        "groups": int(tracks.table["group"].nunique()), "source": index.source,
+        "notes": [*index.notes, *pipeline.copies(tracks.table)], "left_out": bad,
     }  # fmt: skip
     with replaced(folder / "metrics.json") as partial:
         partial.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError, listed
@@ -50,6 +51,23 @@ def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None
         raise InputError(f"{folder} cannot be used: {error.strerror}; give another folder for {what} by --out") from None
     if set(held) - set(may_hold):
         raise InputError(f"{folder} is not empty, and was left as it is:\n{listed(held)}\nGive another folder for {what} by --out")
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Raise InputError for paths that are not UTF-8, which no CSV file can hold."""
+    odd = [path for path in paths if os.fsencode(path) != str(path).encode(errors="replace")]
+    if odd:
+        raise InputError(f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{listed(odd)}\nRename them.")
+
+
+def make_writable(folder: Path, what: str) -> None:
+    """Make the folder for `what` where it is missing. Raises InputError where that, or writing to it, cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out") from None
 
 
 def is_full(error: OSError) -> bool:

@@ -6,6 +6,7 @@ has begun once `index.csv` is there; before that its settings may still be chang
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,56 @@ from typing import Any
 import pandas as pd
 
 from . import claims
+from .console import SILENT, Advance, Listener
 from .errors import InputError
-from .files import replaced
+from .files import check_names, full_disk, is_full, replaced
 
 INDEX = "index.csv"
 CLAIM = ".work"  # see claims
+UNFINISHED = re.compile(r"\..*\.part\b|\.now\.")  # what `files.replaced` and claims leave where they are killed
 
 
 @contextlib.contextmanager
-def held(
-    folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads
-) -> Iterator[claims.Claim]:
-    """Begin the work in `folder` or go on with it, as `begin`, and keep other processes out of it during the block.
+def held(folder: Path, record: str, what: str, listener: Listener = SILENT) -> Iterator[Listener]:
+    """Keep other processes out of the work in `folder` during the block, which is given the listener to use: a `WhileHeld`.
 
-    Raises `claims.Taken` where another process works there.
+    record, what: as for `begin`, which comes next. Raises `claims.Taken` where another process works there, and InputError where
+    the folder is something else's.
     """
+    name = f"the {_noun(what)} in {folder}"
     with contextlib.ExitStack() as stack:
         with _usable(folder, what):
             _check_ours(folder, record, what)
-            claim = stack.enter_context(claims.held(folder / CLAIM, f"the {_noun(what)} in {folder}"))
-        begin(folder, record, text, what, go_on, read)
-        yield claim
+            claim = stack.enter_context(claims.held(folder / CLAIM, name))
+        yield WhileHeld(listener, claim, name)
+
+
+class WhileHeld:
+    """Passes lines and bars on while the work is held; once another took it over, stops it at the next step by `claims.Taken`."""
+
+    def __init__(self, listener: Listener, claim: claims.Claim, what: str) -> None:
+        self._listener, self._claim, self._what = listener, claim, what
+
+    def say(self, text: str) -> None:
+        self._check()
+        self._listener.say(text)
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
+        with self._listener.bar(label, total, passing, minutely) as advance:
+
+            def checked(steps: int = 1, note: str = "") -> None:
+                self._check()
+                advance(steps, note)
+
+            yield checked
+
+    def _check(self) -> None:
+        if self._claim.lost:
+            raise claims.Taken(
+                f"{self._what} was taken over by another process, as this one was not heard of for a while. It goes on there; "
+                "here it is stopped"
+            )
 
 
 def begin(folder: Path, record: str, text: str, what: str, go_on: str, read: Callable[[str], dict] = json.loads) -> None:
@@ -57,16 +87,20 @@ def _usable(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if is_full(error):
+            raise full_disk(folder) from None
         raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out") from None
 
 
 def _check_ours(folder: Path, record: str, what: str) -> None:
     """Raise InputError where the folder holds something, and not this kind of work."""
+    check_names([folder.absolute()])
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for {what} by --out")
-    if (folder / record).exists() or not folder.exists():
+    there = [path.name for path in folder.iterdir()] if folder.exists() else []
+    if (folder / record).exists():  # looked for last: another process may be beginning the same work
         return
-    if any(not path.name.startswith(CLAIM) for path in folder.iterdir()):
+    if not all(name.startswith(CLAIM) or UNFINISHED.match(name) for name in there):
         raise InputError(f"{folder} is not empty and holds no {_noun(what)}; give another folder by --out")
 
 

@@ -53,11 +53,14 @@ class FeatureStore:
         disk is full, or the folder cannot be used.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            return self._build(paths, listener)
         except OSError as error:
             raise InputError(
                 f"{self.folder} cannot hold the log-mels: {error.strerror}; give another folder for them by --features"
             ) from None
+
+    def _build(self, paths: Sequence[str], listener: Listener) -> tuple[dict[str, Path], dict[str, str]]:
+        self.folder.mkdir(parents=True, exist_ok=True)
         keys, bad = self._keys(paths, listener)
         files = {path: self.folder / f"{key}.npy" for path, key in keys.items()}
         missing = {file: path for path, file in files.items() if not file.exists()}  # copies of a recording are computed once
@@ -82,8 +85,9 @@ class FeatureStore:
                     fresh[path] = found
                     keys[path] = hashlib.blake2b(f"{found[-1]} {front}".encode(), digest_size=16).hexdigest()
                 advance()
-        with replaced(self._contents) as file:
-            file.write_text(json.dumps(known | fresh))
+        if any(known.get(path) != content for path, content in fresh.items()):
+            with replaced(self._contents) as file:
+                file.write_text(json.dumps(known | fresh))
         return keys, bad
 
     def _compute(self, recordings: dict[Path, str], listener: Listener) -> dict[Path, str]:
@@ -94,7 +98,8 @@ class FeatureStore:
             writing: list[Future] = []
             for position, waveform, error in waveforms.as_numpy_iterator():
                 if error:
-                    bad[files[position]] = error.decode()
+                    file = files[position]
+                    bad[file] = error.decode().removeprefix(f"{recordings[file]}: ")
                 else:
                     writing.append(pool.submit(self._write, files[position], waveform))
                 while len(writing) > WORKERS:
@@ -217,7 +222,7 @@ def copies(table: pd.DataFrame) -> list[str]:
     same = [", ".join(ids) for _, ids in table.groupby("features", sort=False)["track_id"] if len(ids) > 1]
     if not same:
         return []
-    return [f"{len(same)} recordings are there more than once, and their groups were made one:\n{listed(same)}"]
+    return [f"{len(same)} recordings are there more than once, and their groups are one:\n{listed(same)}"]
 
 
 def _one_group_a_recording(table: pd.DataFrame) -> pd.Series:

@@ -19,7 +19,7 @@ import tyro
 from . import console
 from .audio import SUFFIXES, recordings
 from .errors import InputError, listed
-from .files import expanded, full_disk, is_full
+from .files import expanded, full_disk, is_full, make_writable
 
 if TYPE_CHECKING:
     from .inference import Emotion, EmotionModel
@@ -269,9 +269,7 @@ def _checked_room(options: Output) -> Path:
                 f"{folder} holds plots already ({there[0].name}{', …' if len(there) > 1 else ''}); "
                 "give another folder by --out, or let them be replaced by --overwrite"
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder, "the plots")
     except OSError as error:
         raise InputError(f"--out {folder} cannot be written: {error.strerror}; give another folder") from None
     return folder

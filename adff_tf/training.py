@@ -155,6 +155,8 @@ def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: st
                 initial_epoch=first, epochs=settings.epochs, steps_per_epoch=steps, validation_data=held_out,
                 callbacks=[progress, board], shuffle=False, verbose=0,
             )  # fmt: skip
+    if progress.has_diverged:
+        raise Diverged(_diverged(label, experiment))
     if settings.early_stopping:
         model.load_weights(folder / BEST)
     finished = build_adff(experiment, "float32")
@@ -207,7 +209,7 @@ def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks)
     batches = pipeline.scoring_batches(segments, task, experiment.training.batch_size)
     outputs = model.predict(batches.map(lambda log_mel, _: log_mel), verbose=0)
     if not all(np.isfinite(values).all() for values in outputs.values()):
-        raise Diverged(_diverged("the training", experiment))
+        raise Diverged(_diverged("the training of the model", experiment))
     return segments.owner, {name: values[:, 0] if task.is_regression else values for name, values in outputs.items()}
 
 
@@ -241,7 +243,7 @@ class _Progress(keras.callbacks.Callback):
     @property
     def has_diverged(self) -> bool:
         """Whether the loss is no number any more, from which no training comes back."""
-        return not np.isfinite(self.history["loss"].iloc[-1])
+        return not self.history.empty and not np.isfinite(self.history["loss"].iloc[-1])
 
     @property
     def best(self) -> int:

@@ -24,6 +24,8 @@ from .errors import InputError
 from .files import expanded, replaced
 from .tasks import PROBABILITIES, TASKS, Task
 
+RECORD, WHAT = "config.json", "a run"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -41,15 +43,17 @@ def run(experiment: Experiment, folder: str | Path, features: str | Path | None 
     in it, and where the training diverges.
     """
     folder = expanded(folder)
-    record = folder / "config.json"
-    with folders.held(
-        folder, record.name, experiment.to_json(), "a run", f"go on with that run by --config {record} --out {folder}",
+    with folders.held(folder, RECORD, WHAT, listener) as listening:
+        return run_held(experiment, folder, features, listening)
+
+
+def run_held(experiment: Experiment, folder: Path, features: str | Path | None = None, listener: Listener = SILENT) -> Run:
+    """As `run`, in a folder that the caller keeps other processes out of."""
+    record = folder / RECORD
+    folders.begin(
+        folder, RECORD, experiment.to_json(), WHAT, f"go on with that run by --config {record} --out {folder}",
         lambda text: Experiment.from_json(text, str(record)).model_dump(),
-    ):  # fmt: skip
-        return _run(experiment, folder, features, listener)
-
-
-def _run(experiment: Experiment, folder: Path, features: str | Path | None, listener: Listener) -> Run:
+    )  # fmt: skip
     started, task = time.perf_counter(), TASKS[experiment.task]
     index = load_index(experiment, folder, listener)
     check_task(task, index)

@@ -9,6 +9,7 @@ import argparse
 import resource
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -65,13 +66,12 @@ def main() -> None:
 def noise_tracks(folder: str, count: int):
     from adff_tf.pipeline import Tracks
 
-    rng, log_mels = np.random.default_rng(0), []
-    for k in range(count):
-        np.save(f"{folder}/{k}.npy", rng.normal(-40, 20, (4501, 128)).astype("float32"))
-        log_mels.append(np.load(f"{folder}/{k}.npy", mmap_mode="r"))
+    rng, files = np.random.default_rng(0), [Path(folder) / f"{k}.npy" for k in range(count)]
+    for file in files:
+        np.save(file, rng.normal(-40, 20, (4501, 128)).astype("float32"))
     names = [str(k) for k in range(count)]
     table = pd.DataFrame({"track_id": names, "path": names, "valence": 0.0, "arousal": 0.0, "group": names})
-    return Tracks(table, log_mels, np.zeros((count, 128)), np.ones((count, 128)))
+    return Tracks(table, files, np.full(count, 4501), np.zeros((count, 128)), np.ones((count, 128)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ..inference import BATCH
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST = 1000  # requests that TensorFlow Serving admits
-RECORDS = (("serving_default", 1), ("serving_default", BATCH), ("log_mel", 1))  # what a client sends: lone windows and full batches
+RECORDS = (("serving_default", 1), ("serving_default", BATCH), ("log_mel", 1))  # a client's lone window and the largest batch
 
 Records = Sequence[tuple[str, int]]
 

@@ -14,8 +14,8 @@ ABOVE = ("export", "tuning")  # at the top of the repository; they install insid
 # Rooms from the ground up; a room may import those of lower floors and of its own.
 FLOORS = [
     {"errors", "litert"},  # litert.py stands alone: a device gets it by itself
-    {"config", "files", "claims", "folders"},
-    {"console", "tasks", "presets", "audio", "layers"},
+    {"config", "files", "claims"},
+    {"console", "folders", "tasks", "presets", "audio", "layers"},
     {"features", "datasets", "network", "metrics", "environment", "commandline"},
     {"pipeline"},
     {"training", "baselines", "servable"},

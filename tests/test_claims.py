@@ -1,10 +1,12 @@
 """Claims: one holder at a time, among threads, processes and machines; the dead lose theirs."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,8 +55,10 @@ def test_a_process_of_the_same_number_is_not_the_holder(tmp_path):
 
 def test_another_machine_is_believed_while_it_is_heard_of(tmp_path):
     file = pretend(tmp_path / "work", machine="elsewhere", host="elsewhere", pid=1)
-    with pytest.raises(Taken, match="process 1 on elsewhere"), held(tmp_path / "work", "it"):
-        pass
+    with pytest.raises(
+        Taken, match=r"process 1 on elsewhere \(since .*\), heard of \d s ago; if that is gone, this is free in 1[78]\d s"
+    ):
+        claims._take(tmp_path / "work", "it", claims.LEASE_S)
     os.utime(file, (time.time() - 2 * claims.LEASE_S,) * 2)
     with held(tmp_path / "work", "it"):
         pass
@@ -78,6 +82,34 @@ def test_a_holder_is_heard_of_and_learns_that_it_was_overtaken(tmp_path):
         time.sleep(0.3)
         assert claim.lost
     assert (tmp_path / "work.claim-0002").read_text() == "{}"  # the other's is left alone
+
+
+def test_a_folder_out_of_reach_for_a_while_ends_no_beats(tmp_path, monkeypatch):
+    newest, is_away = claims._newest, threading.Event()
+
+    def reached(path):
+        if is_away.is_set():
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return newest(path)
+
+    monkeypatch.setattr(claims, "_newest", reached)
+    with held(tmp_path / "work", "it", lease_s=0.4) as claim:
+        is_away.set()
+        time.sleep(0.2)
+        is_away.clear()
+        os.utime(claim.file, (1, 1))
+        time.sleep(0.3)
+        assert time.time() - claim.file.stat().st_mtime < 5 and not claim.lost
+
+
+def test_a_claim_that_cannot_be_written_keeps_nobody_out(tmp_path, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(claims.json, "dumps", lambda holder: 1 / 0)
+        with pytest.raises(ZeroDivisionError), held(tmp_path / "work", "it"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    with held(tmp_path / "work", "it"):
+        pass
 
 
 def test_a_slow_one_whose_number_was_tidied_away_sees_who_holds_it(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import shutil
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -93,7 +94,7 @@ def test_copies_are_computed_once_and_stay_together(songs, tmp_path, monkeypatch
     tracks, _ = pipeline.prepare(table, tmp_path / "f", Frontend(), listener=listener)
     assert len(written) == len(set(written)) == 6
     assert list(tracks.table["group"]) == ["g0", "g0", *["g1"] * 8]
-    assert said == ["  note: 2 recordings are there more than once, and their groups were made one:\n  3, a, b, c\n  5, d"]
+    assert said == ["  note: 2 recordings are there more than once, and their groups are one:\n  3, a, b, c\n  5, d"]
 
 
 def test_every_copy_of_a_bad_recording_is_named(tmp_path):
@@ -125,6 +126,30 @@ def test_a_place_for_log_mels_that_is_none(songs, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file cannot hold the log-mels: File exists; give another folder for them by --features"):
         pipeline.prepare(songs, tmp_path / "file", Frontend())
+
+
+def test_a_store_that_may_not_be_written(songs, tmp_path, monkeypatch):
+    """What is all there is read from it; what is not is told."""
+    first = pipeline.prepare(songs, tmp_path, Frontend())[0]
+
+    def refused(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(pipeline, "replaced", refused)
+    assert pipeline.prepare(songs, tmp_path, Frontend())[0].files == first.files
+    with pytest.raises(InputError, match=f"{tmp_path} cannot hold the log-mels: Read-only file system; give another folder"):
+        pipeline.prepare(songs, tmp_path, Frontend(hop_s=0.02))
+
+
+def test_copies_that_cannot_be_used_go_by_their_own_names(songs, tmp_path):
+    names = [str(tmp_path / f"{name}.wav") for name in "abc"]
+    for name in names:
+        Path(name).touch()
+    with pytest.raises(InputError) as caught:
+        pipeline.prepare(songs[:3].assign(path=names), tmp_path / "features", Frontend())
+    assert [line for line in str(caught.value).splitlines() if "empty" in line] == [
+        f"  {name}: the file is empty (0 bytes)" for name in names
+    ]
 
 
 def test_store_knows_changed_audio_and_changed_settings(songs, tmp_path):

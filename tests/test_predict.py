@@ -310,6 +310,15 @@ def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):
     assert status == 2 and "was trained on 6 of these 8 tracks" in err
 
 
+def test_an_evaluation_that_cannot_be_written_is_refused_before_its_work(trained, tmp_path, capsys):
+    run, labels = trained
+    (tmp_path / "file").touch()
+    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--allow-trained", "--features", tmp_path / "features"]
+    status, printed, err = score([*command, "--out", tmp_path / "file" / "x"], capsys)
+    assert status == 2 and "cannot be written: Not a directory; give another folder for the evaluation by --out" in err
+    assert not (tmp_path / "features").exists()
+
+
 def test_the_fold_that_was_held_out_scores_as_in_the_run(trained, tmp_path, capsys):
     run, labels = trained
     out = tmp_path / "out"

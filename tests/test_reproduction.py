@@ -1,5 +1,6 @@
 """The paper's numbers, the grids, runs that are kept and shared, the tables made of them, and what is refused."""
 
+import dataclasses
 import functools
 import json
 import subprocess
@@ -14,11 +15,11 @@ import sklearn.metrics
 import soundfile
 import tensorflow as tf
 
-from adff_tf import claims, presets, reproduce, training, validation
+from adff_tf import claims, folders, presets, reproduce, training, validation
 from adff_tf.config import Data
 from adff_tf.reproduction import cells, estimate, grid, published, tables
 
-from . import commands
+from . import commands, tiny
 
 TINY = ["--scale", "tiny", "--clips", "10", "--clip-s", "6"]
 
@@ -155,7 +156,7 @@ def test_other_settings_are_refused(done, ask):
 
 
 def test_memory_that_does_not_suffice_costs_one_run(tmp_path, ask, untrained, monkeypatch):
-    whole = validation.run
+    whole = validation.run_held
 
     def run(experiment, folder, *args):
         if experiment.segments.seg_num == 14:
@@ -163,11 +164,11 @@ def test_memory_that_does_not_suffice_costs_one_run(tmp_path, ask, untrained, mo
         return whole(experiment, folder, *args)
 
     arguments = ["table2", *TINY, "--seg-nums", "14", "16", "--out", tmp_path / "out"]
-    monkeypatch.setattr(validation, "run", run)
+    monkeypatch.setattr(validation, "run_held", run)
     status, _, err = ask(arguments)
     assert status == 2 and "1 of 2 runs could not be run" in err and "out of memory: OOM when allocating" in err
     assert "| failed |" in (text := (tmp_path / "out/table2.md").read_text()) and "## Could not be run" in text
-    monkeypatch.setattr(validation, "run", whole)
+    monkeypatch.setattr(validation, "run_held", whole)
     status, out, _ = ask(arguments)
     assert status == 0 and "2 of 2 runs are finished" in out and "failed" not in out
     assert len(untrained) == 4
@@ -226,16 +227,45 @@ def _started(command, log):
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
 
+def test_a_cell_has_one_holder(tmp_path, untrained):
+    """What a machine that died left in the cell's own folder does not keep the cell from whoever took it over."""
+    data = Data(data=songs(tmp_path / "set"), label_range=(-1, 1))
+    cell = grid.Cell("one", tiny.experiment().model_copy(update={"data": data}))
+    left = cells.place(tmp_path, cell) / f"{folders.CLAIM}.claim-0001"
+    left.parent.mkdir(parents=True)
+    left.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(claims.Holder.this(), machine="elsewhere"))))
+    assert cells.run([cell], tmp_path, tmp_path / "features") == {} and cells.is_finished(tmp_path, cell)
+
+
+def test_a_cell_that_was_overtaken_is_waited_for(tmp_path, monkeypatch):
+    cell, waits = grid.Cell("one", tiny.experiment()), []
+
+    def overtaken(*args):
+        raise claims.Taken("it was taken over")
+
+    def finished_elsewhere(seconds):
+        waits.append(seconds)
+        cells.place(tmp_path, cell).mkdir()
+        (cells.place(tmp_path, cell) / "report.md").touch()
+
+    monkeypatch.setattr(cells, "_run", overtaken)
+    monkeypatch.setattr(cells.time, "sleep", finished_elsewhere)
+    assert cells.run([cell], tmp_path, tmp_path / "features") == {} and waits == [cells.WAIT_S]
+
+
 def test_who_was_overtaken_stops(tmp_path):
     class Lost:
         lost = False
 
-    held = cells._WhileHeld(cells.SILENT, claim := Lost(), "it")
+    held = folders.WhileHeld(cells.SILENT, claim := Lost(), "it")
+    held.say("begun")
     with held.bar("steps", 3) as advance:
         advance()
         claim.lost = True
         with pytest.raises(claims.Taken, match="it was taken over"):
             advance()
+    with pytest.raises(claims.Taken, match="it was taken over"):
+        held.say("finished")
 
 
 def test_transfer_tests_each_model_on_the_other_set(tmp_path, ask, untrained):

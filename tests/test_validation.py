@@ -1,6 +1,9 @@
 """Whole runs in miniature: folds, honesty of the split, resuming, the run folder, and what is refused."""
 
 import json
+import os
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,9 +12,9 @@ import pytest
 import sklearn.metrics
 import soundfile
 
-from adff_tf import baselines, claims, folders, pipeline, training, validation
+from adff_tf import baselines, claims, datasets, folders, pipeline, training, validation
 from adff_tf.config import Data, Frontend
-from adff_tf.console import SILENT
+from adff_tf.console import SILENT, Silent
 from adff_tf.datasets import Index
 from adff_tf.errors import InputError
 from adff_tf.tasks import TASKS
@@ -28,7 +31,7 @@ class Heard:
     def say(self, text):
         self.lines.append(text)
 
-    def bar(self, label, total, passing=False):
+    def bar(self, label, total, passing=False, minutely=False):
         return SILENT.bar(label, total)
 
 
@@ -291,6 +294,24 @@ def test_a_training_that_diverges_says_so_and_leaves_no_scores(manifest, tmp_pat
     assert len(pd.read_csv(tmp_path / "run" / "fold1" / "history.csv")) < 9
 
 
+@pytest.mark.parametrize("early_stopping", [0, 5])
+def test_a_loss_that_is_no_number_is_a_divergence_whatever_the_weights(early_stopping, manifest, tmp_path, monkeypatch):
+    """Early stopping has weights of an epoch before it; they are no result of a training that ended so."""
+    tracks = pipeline.prepare(datasets.load(manifest, label_range=(-1, 1)).tracks, tmp_path / "features", Frontend())[0]
+    ended = training._Progress.on_epoch_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        ended(self, epoch, {**logs, "loss": np.nan} if epoch == 1 else logs)
+
+    monkeypatch.setattr(training._Progress, "on_epoch_end", on_epoch_end)
+    settings = experiment(manifest, training={"early_stopping": early_stopping, "epochs": 4})
+    heard = Heard()
+    for _ in range(2):
+        with pytest.raises(training.Diverged, match="it diverged: "):
+            training.fit(settings, tracks, tmp_path / "fit", "it", heard)
+    assert heard.lines[-2:] == ["it: diverged, stopped", "it: goes on after epoch 2 of 4"]
+
+
 def test_a_second_process_is_refused_and_changes_nothing(two_folds, manifest, tmp_path):
     run, settings = two_folds
     others = {run.folder: settings, tmp_path / "new": experiment(manifest)}
@@ -302,11 +323,53 @@ def test_a_second_process_is_refused_and_changes_nothing(two_folds, manifest, tm
             assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
 
 
+def test_a_process_that_was_overtaken_stops(manifest, tmp_path, monkeypatch):
+    """As where its machine slept for longer than a lease, and another went on with the run."""
+    folder, held = tmp_path / "run", claims.held
+    monkeypatch.setattr(claims, "held", lambda path, what: held(path, what, lease_s=0.4))
+
+    class Overtaking(Silent):
+        def say(self, text):
+            if "epoch 1" in text:
+                (folder / f"{folders.CLAIM}.claim-0002").write_text("{}")
+                time.sleep(1)
+
+    with pytest.raises(InputError, match=f"the run in {folder} was taken over by another process"):
+        validation.run(experiment(manifest), folder, listener=Overtaking())
+    assert not (folder / "metrics.json").exists()
+
+
 @pytest.mark.parametrize("place", ["file/run", "x" * 300])
 def test_a_folder_that_cannot_be(place, manifest, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written: .*give another folder for a run by --out"):
         validation.run(experiment(manifest), tmp_path / place)
+
+
+def test_names_that_no_report_can_hold(manifest, tmp_path):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(InputError, match="1 names are not UTF-8"):
+        validation.run(experiment(manifest), odd)
+    with pytest.raises(InputError, match="1 names are not UTF-8"):
+        validation.run(experiment(odd), tmp_path / "run")
+    assert not odd.exists()
+
+
+def test_work_that_begins_elsewhere_meanwhile_is_the_same_work(tmp_path, monkeypatch):
+    """Another process writes the record after this one has looked; one that was killed left half a record."""
+    (tmp_path / ".run.0123456789ab.part.json").touch()
+    (tmp_path / ".now.0123").touch()
+    folders.begin(tmp_path, "run.json", "{}", "a run", "go on")
+    (tmp_path / "run.json").unlink()
+    listed = Path.iterdir
+
+    def then_begun(folder):
+        names = [*listed(folder), folder / "index.csv"]
+        (folder / "run.json").write_text("{}")
+        return iter(names)
+
+    monkeypatch.setattr(Path, "iterdir", then_begun)
+    folders.begin(tmp_path, "run.json", "{}", "a run", "go on")
 
 
 def test_any_name_is_the_same_data_again(tmp_path):

@@ -107,10 +107,11 @@ def search(
         _check_begun(folder, plan)
         _search(plan, folder, budget, features, place, listener, lease_s)
         return None
-    with folders.held(folder, RECORD, plan.to_json(), WHAT, GO_ON):
+    with folders.held(folder, RECORD, WHAT, listener) as listening:
+        folders.begin(folder, RECORD, plan.to_json(), WHAT, GO_ON)
         if place:
             _check_port(place)
-        _search(plan, folder, budget, features, place, listener, lease_s)
+        _search(plan, folder, budget, features, place, listening, lease_s)
         return _found(folder)
 
 

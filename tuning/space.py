@@ -147,7 +147,7 @@ class Plan:
     def to_json(self) -> str:
         content = {
             "versions": {"adff_tf": __version__, "keras_tuner": ".".join(importlib.metadata.version("keras-tuner").split(".")[:2])},
-            "algorithm": self.algorithm, "space": self.space.as_dict(), "base": self.base.model_dump(mode="json"),
+            "algorithm": self.algorithm, "space": self.space.as_dict(), "base": json.loads(self.base.to_json()),
         }  # fmt: skip
         return json.dumps(content, indent=2) + "\n"
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError, listed
-from ..files import expanded
+from ..files import check_names, expanded
 from . import deam, emomusic, manifest, pmemo, quadrants, synthetic
-from .index import Index, check_names
+from .index import Index
 
 __all__ = ["KINDS", "Index", "load", "terms"]
 

@@ -23,6 +23,7 @@ import pandas as pd
 
 from ..audio import SUFFIXES
 from ..errors import InputError, listed
+from ..files import check_names
 
 COLUMNS = ("track_id", "path", "valence", "arousal", "group")
 LABEL_COLUMNS = ("track_id", "valence", "arousal", "group")
@@ -243,13 +244,6 @@ def find_audio(*folders: Path) -> dict[str, Path]:
     if twice:
         raise InputError(f"{len(twice)} tracks have more than one audio file:\n{listed(twice)}\nKeep one of each, or rename.")
     return {name: paths[0] for name, paths in found.items()}
-
-
-def check_names(paths: Iterable[Path]) -> None:
-    """Raise InputError for paths that are not UTF-8, which no CSV file can hold."""
-    odd = [path for path in paths if os.fsencode(path) != str(path).encode(errors="replace")]
-    if odd:
-        raise InputError(f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{listed(odd)}\nRename them.")
 
 
 def named(ids: Iterable[str]) -> str:

@@ -6,10 +6,9 @@ cells/NAME/         a run folder or an evaluation; finished once its report.md i
 cells/NAME.claim-*  who works on it                  cells/NAME.failed   why it could not be run, the last time
 """
 
-import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from .. import claims, evaluation, folders, pipeline, servable, training, validation
 from ..config import Experiment
-from ..console import SILENT, Advance, BarsOnly, Listener
+from ..console import SILENT, BarsOnly, Listener
 from ..files import replaced
 from ..tasks import TASKS
 from .grid import Cell
@@ -120,10 +119,10 @@ def _try(cell: Cell, folder: Path, features: Path, tried: set[str], update: Call
                 return True
             listener.say(f"{cell.name}: begun")
             started = time.perf_counter()
+            reason = _run(cell, folder, features, folders.WhileHeld(_OfOne(listener, cell.name), claim, cell.name))
             tried.add(cell.name)
-            reason = _run(cell, folder, features, _WhileHeld(listener, claim, cell.name))
             listener.say(f"{cell.name}: {reason or 'finished'}  {(time.perf_counter() - started) / 60:.1f} minutes")
-    except claims.Taken:
+    except claims.Taken:  # now or, where this process was not heard of for long, while it ran
         return False
     update()
     return True
@@ -135,7 +134,7 @@ def _run(cell: Cell, folder: Path, features: Path, listener: Listener) -> str | 
     failed.unlink(missing_ok=True)
     try:
         if cell.tested_on is None:
-            validation.run(cell.experiment, where, features, listener)
+            validation.run_held(cell.experiment, where, features, listener)
             _drop_models(where)
         else:
             _evaluate(cell, folder, features, listener)
@@ -171,21 +170,9 @@ def _failed(folder: Path, cell: Cell) -> Path:
     return place(folder, cell).with_name(f"{cell.name}.failed")
 
 
-class _WhileHeld(BarsOnly):
-    """Passes bars on, and stops the work at the next step once another has taken it over."""
+class _OfOne(BarsOnly):
+    """A cell's bars, under its name."""
 
-    def __init__(self, listener: Listener, claim: claims.Claim, name: str) -> None:
+    def __init__(self, listener: Listener, name: str) -> None:
         super().__init__(listener)
-        self._listener, self._claim, self._name = listener, claim, name
-        self.bar = self._checked_bar
-
-    @contextlib.contextmanager
-    def _checked_bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
-        with self._listener.bar(f"{self._name}, {label}", total, True) as advance:
-
-            def checked(steps: int = 1, note: str = "") -> None:
-                if self._claim.lost:
-                    raise claims.Taken(f"{self._name} was taken over by another process")
-                advance(steps, note)
-
-            yield checked
+        self.bar = lambda label, total, passing=False, minutely=False: listener.bar(f"{name}, {label}", total, True)
