@@ -23,15 +23,13 @@ def sflm_level(s, level: int, settings: config.Network):
     channels, convolutions = VGG16[level - 1]
     channels = max(1, round(channels * settings.width))
     norm = keras.layers.BatchNormalization(momentum=settings.norm_momentum, name=f"level{level}_norm")
-    relu = keras.layers.ReLU(name=f"level{level}_relu")
-    pool = keras.layers.MaxPooling2D(2, name=f"level{level}_pool")
+    pool = layers.PooledReLU(name=f"level{level}_pool")
     literal = settings.level_end == "pool-relu-norm"
     for n in range(1, convolutions + 1):
-        # the ReLU behind the pool serves the last convolution too: max and ReLU commute, and there are four times fewer cells
+        # the ReLU at the pool serves the last convolution too
         activation = None if literal and n == convolutions else "relu"
         s = keras.layers.Conv2D(channels, 3, padding="same", activation=activation, name=f"level{level}_conv{n}")(s)
-    ends = (pool, relu, norm) if literal else (norm, relu, pool)
-    for layer in ends:
+    for layer in (pool, norm) if literal else (norm, pool):
         s = layer(s)
     return s
 

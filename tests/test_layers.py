@@ -9,6 +9,7 @@ from adff_tf import layers
 LAYERS = [
     (lambda: layers.Standardise(), (2, 6, 4)),
     (lambda: layers.CutAndStack(3), (2, 10, 4)),
+    (lambda: layers.PooledReLU(), (2, 5, 4, 3)),
     (lambda: layers.SqueezeExcite(2), (2, 5, 3, 4)),
     (lambda: layers.LSTM(3, return_sequences=True), (2, 5, 4)),
     (lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)), (2, 5, 4)),
@@ -50,6 +51,12 @@ def test_cut_and_stack_by_hand():
     log_mel = np.arange(7, dtype="float32").reshape(1, 7, 1)  # frames 0 to 6; with three parts the last is dropped
     stacked = np.asarray(layers.CutAndStack(3)(log_mel))
     np.testing.assert_array_equal(stacked[0, :, 0, :], [[0, 2, 4], [1, 3, 5]])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_pooled_relu_by_hand(training):
+    s = np.array([[-1, -2, 3, -4], [-5, -6, 7, 8], [9, 9, 9, 9]], "float32").reshape(1, 3, 4, 1)  # the third row has no pair
+    np.testing.assert_array_equal(layers.PooledReLU()(s, training=training), np.reshape([0, 8], (1, 1, 2, 1)))
 
 
 def test_squeeze_excite_by_hand():
@@ -132,19 +139,45 @@ def test_bidirectional_equals_keras_both_ways(return_sequences, masked):
         np.testing.assert_allclose(ours(x, mask=mask), stock(x, mask=mask), atol=1e-6)
 
 
-def test_bidirectional_gradients_equal_keras():
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_bidirectional_gradients_equal_keras(return_sequences, training):
+    """In training the gradient is written out; Keras's is automatic. By the input and all weights, traced as a fit traces it."""
     tf = pytest.importorskip("tensorflow")
     x = tf.constant(RNG.standard_normal((3, 7, 5)), tf.float32)
-    stock, ours = keras.layers.Bidirectional(keras.layers.LSTM(4)), layers.Bidirectional(layers.LSTM(4))
+    options = {"return_sequences": return_sequences}
+    stock, ours = keras.layers.Bidirectional(keras.layers.LSTM(4, **options)), layers.Bidirectional(layers.LSTM(4, **options))
     stock(x), ours(x)
+    stock.set_weights([RNG.standard_normal(w.shape) * 0.7 for w in stock.weights])
     ours.set_weights(stock.get_weights())
-    gradients = []
-    for layer in (stock, ours):
+
+    @tf.function
+    def gradients(layer):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(layer(x) ** 2)
-        gradients.append(tape.gradient(loss, layer.trainable_weights))
-    for a, b in zip(*gradients, strict=True):
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=training) ** 3)
+        return tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_weights)])
+
+    for a, b in zip(gradients(stock), gradients(ours), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_gradients_in_bfloat16_are_nearer_to_the_truth_than_the_loops_own():
+    tf = pytest.importorskip("tensorflow")
+    x = tf.constant(RNG.standard_normal((8, 160, 5)), tf.float32)
+    exact, half = (layers.Bidirectional(layers.LSTM(16, dtype=d), dtype=d) for d in ("float32", "mixed_bfloat16"))
+    exact(x), half(x)
+    half.set_weights(exact.get_weights())
+
+    def of_recurrent_kernel(layer, training):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(x, training=training), tf.float32))
+        return tape.gradient(loss, layer.forward_layer.cell.recurrent_kernel.value).numpy()
+
+    truth = of_recurrent_kernel(exact, True)
+    ours, automatic = (np.linalg.norm(of_recurrent_kernel(half, training) - truth) for training in (True, False))
+    assert ours < automatic
+    assert ours < 0.05 * np.linalg.norm(truth)
 
 
 def test_lstm_refuses_dropout_and_says_what_to_do():
