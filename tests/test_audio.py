@@ -1,4 +1,4 @@
-"""audio.py against the chirp a file was made from, against FFmpeg, and against numbers worked by hand."""
+"""The audio package against the chirp a file was made from, against FFmpeg, and against numbers worked by hand."""
 
 import contextlib
 import importlib.util
@@ -337,15 +337,15 @@ def test_a_long_recording_is_the_same_in_pieces(made, monkeypatch):
         for rate in (44100, 16000):
             whole = audio.load(path, rate)
             with monkeypatch.context() as patch:
-                patch.setattr(audio, "LONG_S", 0.5)
-                patch.setattr(audio, "BLOCK", 10_007)
+                patch.setattr(audio.decoding, "LONG_S", 0.5)
+                patch.setattr(audio.decoding, "BLOCK", 10_007)
                 pieces = list(audio.blocks(path, rate))
             assert len(pieces) > 1 and all(piece.size for piece in pieces), name
             np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, err_msg=name)
 
 
 def test_resampling_in_pieces_is_soxrs_in_one(monkeypatch):
-    monkeypatch.setattr(audio, "BLOCK", 10_007)
+    monkeypatch.setattr(audio.decoding, "BLOCK", 10_007)
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype("float32")
     content = io.BytesIO()
     sf.write(content, samples, RATE, format="WAV", subtype="FLOAT")
@@ -441,7 +441,7 @@ def test_a_tensorflow_io_that_does_not_load_is_passed_over_in_silence(tmp_path, 
     monkeypatch.syspath_prepend(tmp_path)
     for module in [name for name in sys.modules if name.split(".")[0] == "tensorflow_io"]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setattr(audio, "_tensorflow_io", audio._tensorflow_io.__wrapped__)
+    monkeypatch.setattr(audio.graph, "_tensorflow_io", audio.graph._tensorflow_io.__wrapped__)
     assert audio.backend() == "libsndfile"
     with pytest.raises(InputError, match="TensorFlow 2.17"):
         audio.dataset([], backend="tensorflow-io")

@@ -144,8 +144,8 @@ def test_a_batch_is_eight_windows_or_forty_seconds_and_one_at_least():
 
 
 def test_a_window_has_the_same_numbers_in_a_short_and_a_long_recording(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("adff_tf.audio.LONG_S", 5.0)
-    monkeypatch.setattr("adff_tf.audio.BLOCK", 9_999)
+    monkeypatch.setattr("adff_tf.audio.decoding.LONG_S", 5.0)
+    monkeypatch.setattr("adff_tf.audio.decoding.BLOCK", 9_999)
     waveform = music(20.0)
     soundfile.write(tmp_path / "long.flac", waveform, RATE)
     soundfile.write(tmp_path / "short.flac", waveform[7 * RATE : 8 * RATE], RATE)
