@@ -1,6 +1,7 @@
 """Which part may import which, and what loads no TensorFlow: docs/architecture.md, held by the code itself."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_export_and_tuning_do_not_know_each_other(part, other):
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
                 assert not any(name.split(".")[0] in ("adff_tf", *ABOVE) for name in names), f"{file}: import relatively"
+
+
+def test_every_folder_of_code_is_installed():
+    """An editable install finds what setup.cfg forgets, and a wheel does not."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    folders = [PACKAGE, *(file.parent for file in PACKAGE.rglob("*/__init__.py"))]
+    named = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {f"adff_tf.{part}" for part in ABOVE}
+    assert set(setup["options"]["packages"].split()) == named
 
 
 @pytest.mark.parametrize("room", PURE_KERAS)
