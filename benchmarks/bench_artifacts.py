@@ -2,13 +2,14 @@
 
     python benchmarks/bench_artifacts.py RUN EXPORT SONG…
 
-From the root of the repository. `session` is TensorFlow's session loader in this process; `gRPC` is our client and, on loopback,
-the tests' stand-in for TensorFlow Serving, so its time is a lower bound of a server's. Prints each song's valence and arousal (or
+`session` is TensorFlow's session loader in this process; `gRPC` is our client and, on loopback, the tests' stand-in for
+TensorFlow Serving, so its time is a lower bound of a server's. Prints each song's valence and arousal (or
 the likeliest class and its probability) from each, the greatest difference of any window from Keras's, milliseconds a window, and
 the real-time factor: seconds of music a second of work.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def main() -> None:
 
     from adff_tf import audio
     from adff_tf.export import client
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
     from tests import serving
 
     keras = keras_model(args.run)
