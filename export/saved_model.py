@@ -42,11 +42,13 @@ def signatures(twin: keras.Model, experiment: Experiment, about: dict) -> dict[s
 
     @_function(tf.TensorSpec((None, frames, mels), tf.float32, "log_mel"))
     def log_mel(log_mel):
+        log_mel = tf.ensure_shape(log_mel, (None, frames, mels))  # a session does not hold its inputs to their declared shape
         outputs = twin(log_mel, training=False)
         return _where_finite(log_mel, {name: value[:, 0] if is_regression else value for name, value in outputs.items()})
 
     @_function(tf.TensorSpec((None, window), tf.float32, "waveform"))
     def serving_default(waveform):
+        waveform = tf.ensure_shape(waveform, (None, window))
         return _where_finite(waveform, log_mel(features.log_mel(waveform, experiment.frontend)[:, :frames]))
 
     @_function(tf.TensorSpec((None,), tf.float32, "waveform"), tf.TensorSpec((), tf.int32, "hop"))

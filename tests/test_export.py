@@ -113,6 +113,19 @@ def test_a_recording_is_refused(signatures, hop, samples):
         signatures["recording"](waveform=tf.zeros(samples), hop=tf.constant(hop))
 
 
+@pytest.mark.parametrize("samples", [WINDOW - 1, WINDOW + 1, 2 * WINDOW, WINDOW // 2])
+def test_what_is_no_window_is_refused(signatures, samples):
+    """Neither a session nor a traced function holds its input to the declared shape by itself."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match="EnsureShape"):
+        signatures["serving_default"](waveform=tf.zeros((1, samples)))
+
+
+def test_what_is_no_log_mel_of_a_window_is_refused(exported, signatures):
+    experiment = exported[1].experiment
+    with pytest.raises(tf.errors.InvalidArgumentError, match="EnsureShape"):
+        signatures["log_mel"](log_mel=tf.zeros((1, experiment.frames + 1, experiment.frontend.mels)))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_window_that_is_no_number_spoils_no_other(signatures, bad):
     waveforms = some_windows(2)
