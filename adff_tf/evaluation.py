@@ -19,7 +19,8 @@ from .console import SILENT, Listener
 from .datasets import pmemo
 from .errors import InputError, listed
 from .files import check_empty, expanded, make_writable, replaced
-from .inference import Emotion, EmotionModel, load_network, located, run_folder
+from .inference import Emotion, EmotionModel
+from .modelfile import load_network, located, run_folder
 from .tasks import TASKS, Task
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
@@ -46,7 +47,7 @@ def evaluate(
     dynamic: bool = False,
     listener: Listener = SILENT,
 ) -> Evaluation:
-    """Score the model of a run (see `inference.located`) on the data set at `data` (see `datasets.load`), into `folder`.
+    """Score the model of a run (see `modelfile.located`) on the data set at `data` (see `datasets.load`), into `folder`.
 
     features: the feature store's folder, inside `folder` by default. allow_trained: score tracks that the model was trained on too;
     leave_out_trained: go on with the others. dynamic: also score the curve against PMEmo's annotations over time.
@@ -56,7 +57,7 @@ def evaluate(
     folder, started = expanded(folder), time.perf_counter()
     check_empty(folder, "the evaluation", may_hold=["features"])  # of an earlier one, still good
     file, experiment = located(model)
-    network, task = load_network(file, experiment), TASKS[experiment.task]
+    network, task = load_network(file), TASKS[experiment.task]
     index = datasets.load(data, kind, label_range)
     listener.say(f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups")
     validation.check_task(task, index)

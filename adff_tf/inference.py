@@ -9,9 +9,6 @@ Valence and arousal are in units of [-1, 1], linear outputs: a value may lie a l
 """
 
 import functools
-import json
-import warnings
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, audio
+from . import audio
 from .config import Experiment
-from .errors import InputError, listed
-from .files import expanded
+from .errors import InputError
+from .modelfile import load_network, located
 from .tasks import PROBABILITIES, TASKS, Task
 
 if TYPE_CHECKING:
@@ -221,8 +218,8 @@ class EmotionModel:
         from . import servable
 
         file, experiment = located(path)
-        answer = servable.load(file, experiment)
-        return cls._of_function(answer, experiment) if answer else cls.of(load_network(file, experiment), experiment)
+        answer = servable.load(file)
+        return cls._of_function(answer, experiment) if answer else cls.of(load_network(file), experiment)
 
     @classmethod
     def of(cls, network: "keras.Model", experiment: Experiment) -> "EmotionModel":
@@ -322,90 +319,3 @@ def _batches(items: Iterable, size: int) -> Iterator[list]:
             batch = []
     if batch:
         yield batch
-
-
-def located(path: str | Path) -> tuple[Path, Experiment]:
-    """The model file of a run folder or of a `model.keras` in one, and its run's settings. Raises InputError."""
-    file, config = _located(expanded(path).absolute())
-    return file, _experiment(config)
-
-
-def run_folder(file: Path) -> Path:
-    """The run folder of a `model.keras` that `located` found: its own, or a fold's the one above."""
-    return file.parent if (file.parent / "config.json").is_file() else file.parent.parent
-
-
-def load_network(file: Path, experiment: Experiment) -> "keras.Model":
-    """The Keras network in a `model.keras`, from log-mel to answers, float32.
-
-    Raises InputError where the file is damaged or is not of this experiment.
-    """
-    import keras
-
-    from . import network as _  # registers the layers  # noqa: F401
-
-    try:
-        with open(file, "rb") as opened:
-            if not zipfile.is_zipfile(opened):
-                raise InputError(f"{file} is damaged or no model: it is no zip archive. Copy it from the run again, or train again")
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}; check the path and its permissions") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Keras only warns of layers that a file has no weights for
-            network = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras raises whatever the damage leads to
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{file} is damaged or no model: {reason}\nCopy it from the run again, or train again") from error
-    outputs = TASKS[experiment.task].outputs
-    wanted = ((None, experiment.frames, experiment.frontend.mels), set(outputs))
-    if (network.input_shape, set(network.output_names)) != wanted:
-        raise InputError(
-            f"{file} takes {network.input_shape} and gives {', '.join(network.output_names)}; the config.json of its "
-            f"run says {wanted[0]} and task {experiment.task}: they do not belong together. Copy both from the run again"
-        )
-    return network
-
-
-def _located(path: Path) -> tuple[Path, Path]:
-    """The model file and its config.json. Raises InputError."""
-    asked = "give a run folder, as adff_tf.train writes it, or a model.keras in one"
-    try:
-        if path.is_dir() and not (path / "config.json").is_file() and (path / "model.keras").is_file():
-            path = path / "model.keras"  # a fold
-        if path.is_dir():
-            if not (path / "config.json").is_file():
-                held = listed(sorted(file.name for file in path.iterdir())) or "  (nothing)"
-                raise InputError(f"{path} is no run folder: config.json is missing. It holds:\n{held}\n{asked.capitalize()}")
-            if not (path / "model.keras").is_file():
-                raise InputError(
-                    f"{path} holds a run that is not finished: model.keras is missing. Give the same training command again, which "
-                    "goes on from there, or ask a finished fold: fold1/model.keras"
-                )
-            return path / "model.keras", path / "config.json"
-        if not path.exists():
-            raise InputError(f"there is no model {path}; {asked}")
-        if path.suffix != ".keras":
-            raise InputError(f"{path} is no model; {asked}")
-        for folder in (path.parent, path.parent.parent):
-            if (folder / "config.json").is_file():
-                return path, folder / "config.json"
-    except OSError as error:  # no permission, a name that is too long
-        raise InputError(f"{error.filename or path} cannot be read: {error.strerror}; {asked}") from None
-    raise InputError(f"{path} has no config.json beside it or in the folder above, which says how to use it; {asked}")
-
-
-def _experiment(config: Path) -> Experiment:
-    try:
-        return Experiment.from_json(config.read_text(), str(config))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{config} cannot be read: {error}; copy it from the run again") from None
-    except InputError as error:
-        environment = config.with_name("environment.json")
-        try:
-            made_with = json.loads(environment.read_text())["adff_tf"]
-        except (OSError, ValueError, KeyError, TypeError):
-            made_with = None
-        if made_with in (None, __version__):
-            raise InputError(f"{error}\nCopy it from the run again") from None
-        raise InputError(f"{error}\nThe run was made with adff-tf {made_with}, and this is {__version__}: use that one") from None

@@ -30,6 +30,11 @@ class Standardise(keras.layers.Layer):
     not change: 0 and 1 until they are assigned. Unlike `keras.layers.Normalization`, a traced function sees a later change.
     """
 
+    def __init__(self, frontend: dict | None = None, **kwargs):
+        """frontend: how the log-mels are made that these are of (`config.Frontend`), kept with the model and not used."""
+        super().__init__(**kwargs)
+        self.frontend = frontend
+
     def build(self, input_shape):
         mels = (input_shape[-1],)
         self.mean = self.add_weight(name="mean", shape=mels, initializer="zeros", trainable=False)
@@ -40,6 +45,9 @@ class Standardise(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "frontend": self.frontend}
 
 
 @keras.saving.register_keras_serializable("adff_tf")

@@ -88,7 +88,7 @@ def _build(experiment: config.Experiment) -> keras.Model:
 
     # === Functional model ===
     log_mel = keras.Input((experiment.frames, experiment.frontend.mels), name="log_mel")
-    x = layers.Standardise(dtype="float32", name="standardise")(log_mel)
+    x = layers.Standardise(experiment.frontend.model_dump(), dtype="float32", name="standardise")(log_mel)
     s = layers.CutAndStack(segments.seg_num, dtype="float32", name="cut_and_stack")(x)
     levels = []
     for level in range(1, len(VGG16) + 1):

@@ -44,12 +44,13 @@ def answering(network: "keras.Model", experiment: Experiment) -> tf.types.experi
     return answer
 
 
-def without_cudnn(network: "keras.Model", experiment: Experiment) -> "keras.Model":
-    """A float32 twin with the same weights, whose trace holds nothing that a CPU has not, whatever the machine."""
-    from .layers import Bidirectional
-    from .network import build_adff
+def without_cudnn(network: "keras.Model") -> "keras.Model":
+    """A twin with the same weights, whose trace holds nothing that a CPU has not, whatever the machine."""
+    import keras
 
-    twin = build_adff(experiment, "float32")
+    from .layers import Bidirectional
+
+    twin = keras.models.clone_model(network)
     twin.set_weights(network.get_weights())
     for layer in twin.layers:
         if isinstance(layer, Bidirectional):
@@ -59,7 +60,7 @@ def without_cudnn(network: "keras.Model", experiment: Experiment) -> "keras.Mode
 
 def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
     """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
-    twin = without_cudnn(network, experiment)
+    twin = without_cudnn(network)
     module = tf.Module()
     module.answer = answering(twin, experiment)
     module.weights = [variable.value for variable in twin.variables]
@@ -68,7 +69,7 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
     try:
         with full_disk_told(folder):
             tf.saved_model.save(module, str(partial))
-        (partial / SOURCE).write_text(_made_from(model_file, experiment))
+        (partial / SOURCE).write_text(_sha256(model_file))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -87,13 +88,14 @@ def full_disk_told(folder: Path) -> Iterator[None]:
         raise full_disk(folder) from None
 
 
-def load(model_file: Path, experiment: Experiment) -> Callable | None:
-    """The function that `save` wrote beside `model_file`; None where there is none of this model's, or a GPU has cuDNN to offer.
+def load(model_file: Path) -> Callable | None:
+    """The function that `save` wrote beside `model_file`; None where there is none of this file's, or a GPU has cuDNN to offer.
 
-    Raises InputError for one that is damaged, and as `check`.
+    Raises InputError for one that is damaged.
     """
     folder = model_file.with_name(FOLDER)
-    if not check(model_file, experiment) or tf.config.list_physical_devices("GPU"):
+    source = folder / SOURCE
+    if not source.is_file() or source.read_text() != _sha256(model_file) or tf.config.list_physical_devices("GPU"):
         return None
     try:
         module = tf.saved_model.load(str(folder))
@@ -103,28 +105,6 @@ def load(model_file: Path, experiment: Experiment) -> Callable | None:
         raise InputError(f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model too") from error
 
 
-def check(model_file: Path, experiment: Experiment) -> bool:
-    """Whether there is a servable of `model_file` beside it.
-
-    Raises InputError where it was made for other windows than the experiment's: a network of log-mels alone does not tell at which
-    rate it was trained.
-    """
-    source = model_file.with_name(FOLDER) / SOURCE
-    if not source.is_file():
-        return False
-    content, _, trained_for = source.read_text().partition("  ")
-    wanted_content, _, asked_for = _made_from(model_file, experiment).partition("  ")
-    if content == wanted_content and trained_for not in ("", asked_for):
-        raise InputError(
-            f"{model_file} was trained for {trained_for}; the config.json of its run says {asked_for}: they do not belong "
-            "together. Copy both from the run again"
-        )
-    return (content, trained_for) == (wanted_content, asked_for)
-
-
-def _made_from(model_file: Path, experiment: Experiment) -> str:
-    """The content of the model's file, and what its windows are."""
-    frontend = experiment.frontend
-    with open(model_file, "rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()  # processors have instructions for it
-    return f"{digest}  windows of {experiment.frames * frontend.hop} samples at {frontend.sample_rate_hz} Hz"
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()  # processors have instructions for it

@@ -22,10 +22,10 @@ quiet_tensorflow()
 
 def keras_model(run: str):
     """`model.keras` itself, not the run's servable."""
-    from adff_tf import inference
+    from adff_tf import inference, modelfile
 
-    file, experiment = inference.located(run)
-    return inference.EmotionModel.of(inference.load_network(file, experiment), experiment)
+    file, experiment = modelfile.located(run)
+    return inference.EmotionModel.of(modelfile.load_network(file), experiment)
 
 
 def session_model(export: Path, experiment):

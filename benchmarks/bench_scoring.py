@@ -82,10 +82,10 @@ def alone(model: str, files: list[str], count: int, rounds: int) -> dict[str, fl
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import numpy as np
 
-    from adff_tf import audio, features, inference
+    from adff_tf import audio, features, inference, modelfile
 
-    file, experiment = inference.located(model)
-    network = inference.load_network(file, experiment)
+    file, experiment = modelfile.located(model)
+    network = modelfile.load_network(file)
     asked = inference.EmotionModel(experiment, lambda waveforms: {})
     hop, rate, frames = asked.hop_samples(None), asked.sample_rate_hz, experiment.frames
     log_mel = tf.function(lambda waveforms: features.log_mel(waveforms, experiment.frontend)[:, :frames])

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .. import datasets, features, inference, litert, servable
+from .. import datasets, features, inference, litert, modelfile, servable
 from ..config import Experiment
 from ..console import SILENT, Listener, silenced_stderr
 from ..errors import InputError
@@ -57,7 +57,7 @@ def export(
     if folder.resolve() == Path.cwd():  # which the export would take the place of
         raise InputError(f"--out {folder} is the current folder; give one in it or elsewhere")
     check_empty(folder, "the export")
-    file, experiment = inference.located(model)
+    file, experiment = modelfile.located(model)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -98,10 +98,9 @@ class _Source:
 
     @classmethod
     def of(cls, file: Path, experiment: Experiment) -> "_Source":
-        servable.check(file, experiment)
-        network = servable.without_cudnn(inference.load_network(file, experiment), experiment)
-        told = about.about(experiment, _terms(inference.run_folder(file)))
-        music, found = windows.of_music(inference.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
+        network = servable.without_cudnn(modelfile.load_network(file))
+        told = about.about(experiment, _terms(modelfile.run_folder(file)))
+        music, found = windows.of_music(modelfile.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
         named = {f"music {k}": window for k, window in enumerate(found)} | windows.hostile(told["window"], told["sample_rate_hz"])
         wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
         return cls(file, experiment, network, told, music, named, wanted)
@@ -109,7 +108,7 @@ class _Source:
     def calibration(self) -> list[np.ndarray]:
         """Windows of music to calibrate on, drawn apart from those that are compared on."""
         return windows.of_music(
-            inference.run_folder(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1
+            modelfile.run_folder(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1
         )[1]
 
     def log_mels(self) -> dict[str, np.ndarray]:
@@ -162,7 +161,7 @@ def _lay_beside(source: _Source, folder: Path, formats: Sequence[Format]) -> Non
     shutil.copyfile(source.file, folder / "model.keras")
     (folder / "config.json").write_text(source.experiment.to_json())
     (folder / about.FILE).write_text(json.dumps(source.about, indent=2) + "\n")
-    card = inference.run_folder(source.file) / "model_card.md"
+    card = modelfile.run_folder(source.file) / "model_card.md"
     if card.is_file():
         shutil.copyfile(card, folder / card.name)
     if "saved_model" in formats:

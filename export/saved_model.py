@@ -29,7 +29,7 @@ Outputs = dict[str, tf.Tensor]
 
 def write(network: keras.Model, experiment: Experiment, about: dict, folder: Path) -> None:
     """Write the SavedModel of a trained network into `folder`, which must not exist."""
-    twin = servable.without_cudnn(network, experiment)
+    twin = servable.without_cudnn(network)
     module = tf.Module()
     module.weights = [variable.value for variable in twin.variables]
     tf.saved_model.save(module, str(folder), signatures=signatures(twin, experiment, about))

@@ -19,7 +19,7 @@ FLOORS = [
     {"console", "folders", "tasks", "presets", "audio", "layers"},
     {"features", "datasets", "network", "metrics", "environment", "commandline"},
     {"pipeline"},
-    {"training", "baselines", "servable"},
+    {"training", "baselines", "servable", "modelfile"},
     {"report"},
     {"validation", "inference"},
     {"evaluation", "plots"},

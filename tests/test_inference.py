@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from adff_tf import pipeline
 from adff_tf.audio import AudioError
 from adff_tf.errors import InputError
-from adff_tf.inference import Emotion, EmotionModel, load_network, located, windows
+from adff_tf.inference import Emotion, EmotionModel, windows
+from adff_tf.modelfile import load_network, located
 from adff_tf.network import build_adff
 from adff_tf.tasks import TASKS
 
@@ -97,7 +98,7 @@ def test_a_window_is_answered_as_the_network_answers_librosas_log_mel(run, model
         y=waveform, sr=RATE, n_fft=4096, win_length=2646, hop_length=441, n_mels=128, pad_mode="reflect"
     )
     log_mel = 10 * np.log10(np.maximum(power, 1e-10)).T[None, :100]
-    wanted = load_network(*located(run)).predict(log_mel, verbose=0)
+    wanted = load_network(located(run)[0]).predict(log_mel, verbose=0)
     answer = model.predict(waveform, RATE)
     assert answer.valence == pytest.approx(wanted["valence"].item(), abs=1e-4)
     assert answer.arousal == pytest.approx(wanted["arousal"].item(), abs=1e-4)

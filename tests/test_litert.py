@@ -26,9 +26,10 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from adff_tf import audio, features, inference, litert
 from adff_tf.export.about import FILE, about
-from adff_tf.inference import EmotionModel, load_network, located
+from adff_tf.inference import EmotionModel
 from adff_tf.layers import Bidirectional
 from adff_tf.litert import EmotionRunner, InputError
+from adff_tf.modelfile import load_network, located
 from adff_tf.tasks import TASKS
 
 from . import tiny
@@ -49,7 +50,7 @@ def converted(function, spec: tf.TensorSpec) -> bytes:
 def flatbuffer(run: Path) -> tuple[bytes, dict]:
     """A run's network as a TFLite model, and what it has to tell about itself."""
     file, experiment = located(run)
-    network, told = load_network(file, experiment), about(experiment, "no terms")
+    network, told = load_network(file), about(experiment, "no terms")
     for layer in network.layers:
         if isinstance(layer, Bidirectional):
             layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False

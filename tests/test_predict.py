@@ -20,7 +20,8 @@ import soundfile
 from adff_tf import console, evaluate, evaluation, features, predict, validation
 from adff_tf.audio import AudioError
 from adff_tf.config import Data
-from adff_tf.inference import EmotionModel, load_network, located
+from adff_tf.inference import EmotionModel
+from adff_tf.modelfile import load_network, located
 
 from . import commands, tiny
 from .test_audio import encode
@@ -368,7 +369,7 @@ def test_a_run_has_a_servable_that_answers_as_its_network(trained):
 def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
     """The store's first three and last two frames have seen their neighbours; a trained model moves by less than 0.01."""
     run, _ = trained
-    model, network = EmotionModel.load(run.folder), load_network(*located(run.folder))
+    model, network = EmotionModel.load(run.folder), load_network(located(run.folder)[0])
     waveform = music(6.0, 30)
     whole = features.track_log_mel(waveform)
     moved = []

@@ -66,7 +66,7 @@ def test_the_artifacts(task, tmp_path):
         for name in told["outputs"]:
             np.testing.assert_allclose(found[name][k], values[name], atol=1e-5)
 
-    _, content = next(tflite.files(servable.without_cudnn(network, experiment), experiment, told, []))
+    _, content = next(tflite.files(servable.without_cudnn(network), experiment, told, []))
     (tmp_path / "model.tflite").write_bytes(content)
     answer = EmotionRunner.load(tmp_path / "model.tflite").predict(WAVEFORM, hop_s=make.HOP_S, name="waveform.wav")
     assert_same(answer, GOLDEN[task], 1e-4)

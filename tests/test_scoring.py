@@ -18,7 +18,8 @@ from adff_tf import claims, score, servable
 from adff_tf.console import Silent
 from adff_tf.errors import InputError
 from adff_tf.export import saved_model
-from adff_tf.inference import EmotionModel, load_network, located
+from adff_tf.inference import EmotionModel
+from adff_tf.modelfile import load_network, located
 from adff_tf.scoring import local, run, table
 
 from . import commands
@@ -38,7 +39,7 @@ def model(tmp_path_factory):
 def quick(run_folder: Path) -> Path:
     """The run with a servable, which loads in a fraction of the time."""
     file, experiment = located(run_folder)
-    servable.save(load_network(file, experiment), experiment, file)
+    servable.save(load_network(file), experiment, file)
     return run_folder
 
 
@@ -113,7 +114,7 @@ def exported(model, tmp_path_factory):
     file, experiment = located(model)
     content, told = flatbuffer(model)
     write(folder / "adff_float32.tflite", content, told)
-    saved_model.write(load_network(file, experiment), experiment, told, folder / "saved_model" / "1")
+    saved_model.write(load_network(file), experiment, told, folder / "saved_model" / "1")
     return folder
 
 

@@ -33,7 +33,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from adff_tf import predict
 from adff_tf.export import about, client, saved_model, warmup
-from adff_tf.inference import BATCH, EmotionModel, load_network, located
+from adff_tf.inference import BATCH, EmotionModel
+from adff_tf.modelfile import load_network, located
 
 from . import commands, tiny
 from .serving import Served, grpc_server, http_server, rest_server
@@ -46,7 +47,7 @@ def export(run: Path, folder: Path) -> Path:
     """A run's model as a SavedModel, version 1 of those in `folder`."""
     file, experiment = located(run)
     description = about.about(experiment, "made in code")
-    saved_model.write(load_network(file, experiment), experiment, description, folder / "1")
+    saved_model.write(load_network(file), experiment, description, folder / "1")
     return folder / "1"
 
 

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import inference, litert
+from .. import litert
 from ..config import Experiment
 from ..console import silenced_stderr
 from ..errors import InputError
 from ..files import expanded
 from ..inference import EmotionModel
+from ..modelfile import located
 
 SAVED_MODEL = "saved_model.pb"
 
@@ -45,7 +46,7 @@ class Named:
         for folder in (given, given / "1", given / "saved_model" / "1"):
             if (folder / SAVED_MODEL).is_file():
                 return cls("saved_model", folder)
-        return cls("keras", inference.located(given)[0])
+        return cls("keras", located(given)[0])
 
     def sha256(self) -> str:
         """Of the content that decides the answers."""
@@ -98,7 +99,7 @@ def _saved_model(folder: Path) -> EmotionModel:
     except Exception as error:  # TensorFlow raises whatever the damage leads to
         raise InputError(f"{folder} is damaged or no export's SavedModel: {_first_line(error)}\nExport the run again") from error
     experiment = _experiment(about, folder)
-    wanted = (None, inference.EmotionModel(experiment, lambda waveforms: {}).window)
+    wanted = (None, EmotionModel(experiment, lambda waveforms: {}).window)
     takes = {name: tuple(spec.shape) for name, spec in answer.structured_input_signature[1].items()}
     if takes != {"waveform": wanted}:
         raise InputError(f"{folder} takes {takes}, and what it says of itself asks for {wanted}. Export the run again")
