@@ -6,7 +6,9 @@ Parts that take long accept a `Listener` and tell it what happens; `SILENT` is f
 import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -162,7 +164,8 @@ def run(
     arguments: Sequence[str] | None = None,
     stopped: str = "stopped. The same command goes on from here.",
 ) -> None:
-    """Run a command line: a user's mistake is one line on standard error and exit status 2; Ctrl-C is 130, after `stopped`.
+    """Run a command line: a user's mistake is one line on standard error and exit status 2. Ctrl-C, SIGTERM (`kill`, a container's
+    end) and SIGHUP (the terminal is closed) let the work tidy up, and then are `stopped` and status 130, 143 and 129.
 
     arguments: what the command is called with; the process's own if None. An empty one is a mistake: as a path it would mean the
     current folder, and it is what a shell makes of a variable in quotes that holds nothing.
@@ -176,7 +179,8 @@ def run(
     try:
         if "" in given:
             raise InputError(f"argument {given.index('') + 1} is empty; leave it out, or see what the shell's variable holds")
-        command(given)
+        with _stopped_by_signals():
+            command(given)
     except InputError as error:
         sys.exit(_fail(str(error), 2))
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
@@ -186,8 +190,36 @@ def run(
         if not is_full(error):
             raise
         sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail(stopped, 130))
+    except KeyboardInterrupt as stop:
+        sys.exit(_fail(stopped, 128 + (stop.number if isinstance(stop, _Stopped) else signal.SIGINT)))
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal that ends the program, met as Ctrl-C is."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Those that nobody has seen to: one that is ignored, as SIGHUP by nohup, stays so."""
+
+    def stop(number: int, _) -> None:
+        raise _Stopped(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one of them
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
+        taken = []
+    for number in taken:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def drop_output() -> None:

@@ -21,8 +21,8 @@ linear outputs: a value may lie a little outside. One window and one block of so
 
 **Sound.** libsndfile decodes wav, flac, ogg, opus, mp3, aiff; the content decides, not the name. Integers are divided by
 2^(bits - 1), floats taken as they are; mono is the mean over channels; soxr at quality HQ changes the rate. m4a, aac and wma are
-refused, and so is a file of which libsndfile reads a part alone: it stops without a word where an mp3 is damaged, and in an mp3 of
-variable bitrate without a Xing tag.
+refused, and so is a file that holds less than it states, and one of which libsndfile reads a part alone: it stops without a word
+where an mp3 is damaged, and in an mp3 of variable bitrate without a Xing tag.
 
 The rules for windows, for samples and for the form of an answer are those of `adff_tf.inference` and `adff_tf.audio`, said again
 here because this file must stand alone; tests hold the two together.
@@ -351,7 +351,7 @@ def _by_libsndfile(file: BinaryIO, name: str) -> Iterator[Decoded]:
     samples = 0
     try:
         with _Sound(file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False) as sound:
-            stated, rate, is_mp3 = sound.frames, sound.samplerate, sound.format == "MP3"
+            stated, rate, form = sound.frames, sound.samplerate, sound.format
             if not 1000 <= rate <= 768_000:
                 raise InputError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
             while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
@@ -362,11 +362,28 @@ def _by_libsndfile(file: BinaryIO, name: str) -> Iterator[Decoded]:
             f"{name}: is damaged, or no audio that libsndfile reads (it begins {begins!r}); convert m4a, aac or wma first, "
             "for instance: ffmpeg -i song.m4a song.wav"
         ) from None
-    if samples < 0.99 * stated - 2304 or is_mp3 and _stopped_early(file):  # two frames: the slack of an mp3's estimate
+    if form in ("WAV", "WAVEX"):  # libsndfile cuts what it states to the file's size
+        stated = max(stated, _riff_samples(file))
+    if samples < 0.99 * stated - 2304 or form == "MP3" and _stopped_early(file):  # two frames: the slack of an mp3's estimate
         raise InputError(
             f"{name}: libsndfile reads its first {samples / rate:.1f} s and no more: it is cut off or damaged, or an mp3 of "
             "variable bitrate that does not state its length; convert it, for instance: ffmpeg -i song.mp3 song.wav"
         )
+
+
+def _riff_samples(file: BinaryIO) -> int:
+    """Samples a channel that a wav's chunks state; 0 where a pipe left them open."""
+    file.seek(12)
+    frame = 0
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"data":
+            return size // frame if frame and size < 0x7FFF0000 else 0
+        start = file.tell()
+        if name == b"fmt ":
+            frame = int.from_bytes(file.read(16)[12:14], "little")
+        file.seek(start + size + size % 2)
+    return 0
 
 
 def _stopped_early(file: BinaryIO) -> bool:

@@ -9,7 +9,6 @@ Loading it builds no network, so what does is imported where it is needed.
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,13 +58,17 @@ def without_cudnn(network: "keras.Model") -> "keras.Model":
 
 
 def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
-    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder."""
+    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder.
+
+    One process at a time may: a run's folder is held by its own.
+    """
     twin = without_cudnn(network)
     module = tf.Module()
     module.answer = answering(twin, experiment)
     module.weights = [variable.value for variable in twin.variables]
     folder = model_file.with_name(FOLDER)
-    partial = model_file.with_name(f".{FOLDER}.{os.getpid()}.part")
+    partial = model_file.with_name(f".{FOLDER}.part")
+    shutil.rmtree(partial, ignore_errors=True)  # what a kill left
     try:
         with full_disk_told(folder):
             tf.saved_model.save(module, str(partial))

@@ -9,6 +9,7 @@ adff.json                    the description that every artifact carries (about.
 parity.json                  written last: how each artifact agrees with model.keras
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .. import datasets, features, inference, litert, modelfile, servable
+from .. import claims, datasets, features, inference, litert, modelfile, servable
 from ..config import Experiment
 from ..console import SILENT, Listener, silenced_stderr
 from ..errors import InputError
@@ -50,32 +51,46 @@ def export(
 ) -> Export:
     """Write a trained run's artifacts into `folder` and compare each with the Keras model.
 
-    model: a run folder or a `model.keras` in one. Nothing is left of an export that is stopped. Raises InputError for a model that
-    cannot be used, before any work for a folder that is not empty, and for a full disk.
+    model: a run folder or a `model.keras` in one. Nothing is left of an export that is stopped; what one leaves that is killed goes
+    with the next. Raises InputError for a model that cannot be used, before any work for a folder that is not empty or that another
+    export is writing, and for a full disk.
     """
     folder = expanded(folder)
     if folder.resolve() == Path.cwd():  # which the export would take the place of
         raise InputError(f"--out {folder} is the current folder; give one in it or elsewhere")
     check_empty(folder, "the export")
     file, experiment = modelfile.located(model)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)
+    with _partial(folder) as partial, servable.full_disk_told(folder):
+        source = _Source.of(file, experiment)
+        listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
+        made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
+        _lay_beside(source, partial, formats)
+        report = _report(source, made)
+        (partial / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+    return Export(folder, tuple(made), report)
+
+
+@contextlib.contextmanager
+def _partial(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to write to, `.NAME.part`; it takes the place of `folder` when the block ends without an error.
+
+    Held by a claim in it meanwhile: of two exports to one place the second is refused, and what a killed one left is removed.
+    """
+    partial = folder.with_name(f".{folder.name}.part")
     try:
-        partial.mkdir(parents=True)
+        partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
-    try:
-        with servable.full_disk_told(folder):
-            source = _Source.of(file, experiment)
-            listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
-            made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
-            _lay_beside(source, partial, formats)
-            report = _report(source, made)
-            (partial / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+    with claims.held(partial / "export", f"an export to {folder}") as claim:
+        try:
+            for old in set(partial.iterdir()) - {claim.file}:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            yield partial
+            claim.file.unlink()
             os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return Export(folder, tuple(made), report)
+        finally:
+            if not claim.check():
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 # === What is exported ===

@@ -2,9 +2,12 @@
 
 import configparser
 import importlib
+import signal
 from pathlib import Path
 
 import pytest
+
+from adff_tf import console
 
 from .commands import ask
 
@@ -31,3 +34,24 @@ def test_help_and_what_is_no_option(program, capsys):
     assert "--no-such-option" in err or "Missing argument" in err, "tyro tells of one mistake at a time"
     status, out, err = ask(main, ["", "--help"], capsys)
     assert status == 2 and not out and "argument 1 is empty" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_program_as_ctrl_c_does(number, capsys):
+    tidied = []
+    before = signal.signal(number, signal.SIG_DFL)
+
+    def command(arguments):
+        try:
+            signal.raise_signal(number)
+        finally:
+            tidied.append(True)
+
+    try:
+        status, _, err = ask(lambda arguments: console.run(command, arguments, "stopped here."), [], capsys)
+        assert (status, err, tidied) == (128 + number, "error: stopped here.\n", [True])
+        assert signal.getsignal(number) is signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)  # as nohup has it
+        assert ask(lambda arguments: console.run(command, arguments), [], capsys)[0] == 0 and tidied == [True, True]
+    finally:
+        signal.signal(number, before)

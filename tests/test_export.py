@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -325,6 +326,32 @@ def test_a_stopped_export_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "out", ["tflite"])
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_killed_export_is_tidied_away(tmp_path, number):
+    """By itself where the signal lets it, and else by the next."""
+    run = save_run(tmp_path / "run")
+    command = [sys.executable, "-m", "adff_tf.export", str(run), "--out", str(tmp_path / "out"), "--formats", "tflite"]
+    heed = functools.partial(signal.signal, number, signal.SIG_DFL) if number != signal.SIGKILL else None
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=heed) as process:
+        process.stdout.readline()  # "comparing on …"
+        process.stdout.readline()  # the first artifact
+        with pytest.raises(InputError, match=f"an export to {tmp_path / 'out'} is held by process {process.pid}"):
+            export(run, tmp_path / "out")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    left = {path.name for path in tmp_path.iterdir()} - {"run"}
+    if number == signal.SIGKILL:
+        assert process.returncode == -number and left == {".out.part"}
+        (tmp_path / ".out.part" / "folder").mkdir()
+    else:
+        assert process.returncode == 128 + number and not left
+        assert err == b"error: stopped. Nothing was left behind.\n"
+    done = export(run, tmp_path / "out", ["tflite"])
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
+    assert {"adff_int8.tflite", "parity.json"} < {path.name for path in done.folder.iterdir()}
+    assert not [path.name for path in done.folder.iterdir() if "claim" in path.name or path.name == "folder"]
 
 
 def test_a_full_disk_is_told(tmp_path, monkeypatch):

@@ -353,6 +353,28 @@ def test_mp3s_that_libsndfile_reads_in_part_are_refused_and_others_answered(tmp_
     capfd.readouterr()  # mpg123's notes
 
 
+@pytest.mark.parametrize("form", [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("FLAC", "PCM_16"), ("MP3", None)])
+def test_a_recording_that_is_cut_off_is_refused_as_prediction_refuses_it(tmp_path, form, capfd):
+    soundfile.write(tmp_path / "whole", music(6.0)[:, None].repeat(2, 1), RATE, format=form[0], subtype=form[1])
+    content, runner = (tmp_path / "whole").read_bytes(), listener()[0]
+    (tmp_path / "cut").write_bytes(content[: len(content) // 2])
+    for half in (tmp_path / "cut", (tmp_path / "cut").read_bytes()):
+        with pytest.raises(InputError, match="cut off or damaged|is damaged"):
+            runner.predict(half)
+        with pytest.raises(audio.AudioError, match="cut off or damaged"):
+            audio.load(half, RATE)
+    assert runner.predict(tmp_path / "whole")["seconds"] == pytest.approx(6, abs=0.05)
+    capfd.readouterr()  # mpg123's notes
+
+
+def test_a_wav_from_a_pipe_states_no_length(tmp_path):
+    soundfile.write(tmp_path / "piped.wav", music(6.0), RATE)
+    content = bytearray((tmp_path / "piped.wav").read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = b"\xff\xff\xff\xff"
+    assert listener()[0].predict(bytes(content))["seconds"] == 6
+
+
 # === What users do wrong ===
 
 
