@@ -35,6 +35,7 @@ import io
 import json
 import operator
 import os
+import re
 import stat
 import sys
 import threading
@@ -514,14 +515,24 @@ def _ask(options: argparse.Namespace) -> int:
 
 def _table(found: dict[str, Any], with_head: bool) -> str:
     """A song's line for reading, under the names of its columns if it is the first."""
-    cells = {"seconds": found["seconds"]}
-    for name in ("valence", "arousal"):
-        cells |= {name: found[name], f"{name} ±": found["deviation"][name]} if name in found else {}
-    cells |= {name: found[name] for name in ("quadrant", "label") if name in found}
-    cells |= {f"p_{name}": value for name, value in found.get("probabilities", {}).items()}
+    cells = {name: found[name] for name in ("seconds", "valence", "arousal") if name in found}
+    cells |= {f"{name} ±": value for name, value in found.get("deviation", {}).items()}
+    if "label" in found:  # the quadrant too, where that is the task
+        cells |= {"label": found["label"]} | {f"p_{name}": value for name, value in found["probabilities"].items()}
+    elif "quadrant" in found:
+        cells["quadrant"] = found["quadrant"]
     head = "  ".join(f"{name:>9}" for name in cells) + "  song\n"
     note = f"  (shorter than a window of {found['window_s']:g} s: padded with silence)" if found["padded"] else ""
-    return (head if with_head else "") + "  ".join(f"{_cell(value):>9}" for value in cells.values()) + f"  {found['path']}{note}"
+    return (
+        (head if with_head else "")
+        + "  ".join(f"{_cell(value):>9}" for value in cells.values())
+        + f"  {_printable(found['path'])}{note}"
+    )
+
+
+def _printable(name: str) -> str:
+    """A file's name on one line: line breaks and other control characters as Python writes them."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], name)
 
 
 def _cell(value: Any) -> str:
