@@ -58,27 +58,31 @@ def _main(arguments: list[str]) -> None:
 
 
 def _table(done: "Export") -> str:
-    """A row an artifact: size, difference from the Keras model, time a window."""
-    lines = [("artifact", "MB", "worst", "mean", "ms a window", "")]
+    """A row an artifact: size, differences from the Keras model, time a window."""
+    lines = [("artifact", "MB", "worst", "of music", "mean", "ms a window", "")]
     for found in done.artifacts:
         note = (
             ""
             if found.is_within
             else f"beyond its bound of {found.bound_worst:g}"
-            + (f", {found.bound_mean:g} on average: usable, but not as exact" if found.may_miss else f" at {found.at}")
+            + (f", or {found.bound_mean:g} on average" if found.may_miss else "")
+            + f", at {found.at}"
+            + (": usable, but not as exact" if found.may_miss else "")
         )
         lines.append(
             (
                 found.artifact,
                 f"{_size(done.folder / found.artifact) / 1e6:.1f}" if "/" not in found.artifact else "",
                 f"{found.worst:.1e}",
+                f"{found.music:.1e}",
                 f"{found.mean:.1e}",
                 f"{1e3 * found.seconds:.0f}",
                 note,
             )
         )
     return "\n".join(
-        f"{name:<30}{size:>7}{worst:>10}{mean:>10}{ms:>13}  {note}".rstrip() for name, size, worst, mean, ms, note in lines
+        f"{name:<30}{size:>7}{worst:>10}{music:>10}{mean:>10}{ms:>13}  {note}".rstrip()
+        for name, size, worst, music, mean, ms, note in lines
     )
 
 

@@ -116,7 +116,8 @@ class _Source:
         network = servable.without_cudnn(modelfile.load_network(file))
         told = about.about(experiment, _terms(modelfile.run_folder(file)))
         music, found = windows.of_music(modelfile.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
-        named = {f"music {k}": window for k, window in enumerate(found)} | windows.hostile(told["window"], told["sample_rate_hz"])
+        named = {f"{windows.MUSIC} {k}": window for k, window in enumerate(found)}
+        named |= windows.hostile(told["window"], told["sample_rate_hz"])
         wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
         return cls(file, experiment, network, told, music, named, wanted)
 

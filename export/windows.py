@@ -10,6 +10,8 @@ import pandas as pd
 from .. import audio
 from ..datasets import synthetic
 
+MUSIC = "music"  # what the names of its windows begin with
+
 
 def of_music(run: Path, count: int, window: int, sample_rate_hz: int, seed: int) -> tuple[str, list[np.ndarray]]:
     """Where they are from, in words, and `count` windows `(window,)` float32 at random places of music.

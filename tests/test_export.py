@@ -219,10 +219,10 @@ def test_int8_files_are_int8(exported):
 
 
 def test_parity_is_counted_over_every_window_and_output():
-    asked = {"a": np.zeros(3, "float32"), "b": np.ones(3, "float32"), "c": np.ones(3, "float32")}
+    asked = {"music 0": np.zeros(3, "float32"), "b": np.ones(3, "float32"), "music 1": np.ones(3, "float32")}
     wanted = {"valence": np.array([0.0, 0.5, 1.0]), "arousal": np.array([0.0, 0.0, 0.25])}
     found = parity.compare("adff_int8.tflite", lambda window: {"valence": window.mean(), "arousal": np.zeros(1)}, asked, wanted)
-    assert (found.worst, found.at) == (0.5, "b") and found.mean == pytest.approx(0.75 / 6)
+    assert (found.worst, found.at, found.music) == (0.5, "b", 0.25) and found.mean == pytest.approx(0.75 / 6)
     assert not found.is_within and found.may_miss
     assert parity.spread(wanted) == {"valence": pytest.approx(np.std([0, 0.5, 1])), "arousal": pytest.approx(np.std([0, 0, 0.25]))}
 
@@ -275,7 +275,7 @@ def test_an_artifact_beyond_its_bound_fails_the_export(tmp_path, capsys, monkeyp
     status, out, _ = ask([run, "--out", tmp_path / "out", "--formats", "tflite"], capsys)
     report = json.loads((tmp_path / "out/parity.json").read_text())
     assert status == 1 and not report["passed"] and not report["artifacts"]["adff_float32.tflite"]["passed"]
-    assert "beyond its bound of 1e-12 at" in out and "usable, but not as exact" in out and "next" not in out
+    assert "beyond its bound of 1e-12, at " in out and "usable, but not as exact" in out and "next" not in out
     monkeypatch.undo()
     monkeypatch.setitem(parity.MEAN, "adff_int8", 1e-12)
     assert ask([run, "--out", tmp_path / "marked", "--formats", "tflite"], capsys)[0] == 0
