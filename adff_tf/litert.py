@@ -515,7 +515,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 def _table(found: dict[str, Any], with_head: bool) -> str:
     """A song's line for reading, under the names of its columns if it is the first."""
-    cells = {name: found[name] for name in ("seconds", "valence", "arousal") if name in found}
+    cells: dict[str, Any] = {name: found[name] for name in ("seconds", "valence", "arousal") if name in found}
     cells |= {f"{name} ±": value for name, value in found.get("deviation", {}).items()}
     if "label" in found:  # the quadrant too, where that is the task
         cells |= {"label": found["label"]} | {f"p_{name}": value for name, value in found["probabilities"].items()}
