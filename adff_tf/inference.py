@@ -9,6 +9,7 @@ Valence and arousal are in units of [-1, 1], linear outputs: a value may lie a l
 """
 
 import functools
+import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -305,8 +306,8 @@ class EmotionModel:
         if hop_s is None:
             return self.window // 2
         longest = self.window / self.sample_rate_hz
-        if not 1 / self.sample_rate_hz <= hop_s <= longest:  # NaN too
-            raise InputError(f"a hop of {hop_s:g} s was given; give more than 0 and at most a window, {longest:g} s")
+        if not (isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
+            raise InputError(f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s")
         return round(hop_s * self.sample_rate_hz)
 
 

@@ -33,6 +33,7 @@ import contextlib
 import hashlib
 import io
 import json
+import numbers
 import operator
 import os
 import re
@@ -168,8 +169,8 @@ class EmotionRunner:
         if hop_s is None:
             return self.window // 2
         longest = self.window / self.sample_rate_hz
-        if not 1 / self.sample_rate_hz <= hop_s <= longest:  # NaN too
-            raise InputError(f"a hop of {hop_s:g} s was given; give more than 0 and at most a window, {longest:g} s")
+        if not (isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
+            raise InputError(f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s")
         return round(hop_s * self.sample_rate_hz)
 
     def _row(self, start: int, end: int, answer: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_peaks_are_those_of_the_waveform(model):
 # === What users do wrong ===
 
 
-@pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf")])
+@pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf"), "1"])
 def test_a_hop_out_of_range(model, hop):
     with pytest.raises(InputError, match="hop of"):
         model.predict(music(2.0), RATE, hop_s=hop)

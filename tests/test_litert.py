@@ -378,7 +378,7 @@ def test_a_wav_from_a_pipe_states_no_length(tmp_path):
 # === What users do wrong ===
 
 
-@pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf")])
+@pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf"), "1"])
 def test_a_hop_out_of_range(runner, hop):
     for ask in (lambda: runner.predict(music(2.0), RATE, hop_s=hop), lambda: runner.stream([], RATE, hop)):
         with pytest.raises(InputError, match="hop of"):

@@ -249,7 +249,7 @@ def test_three_hundred_damaged_files_give_a_value_or_a_message(run, tmp_path):
         (["{run}"], "no song was given"),
         (["{run}", "{songs}/missing.wav"], "missing.wav"),
         (["{songs}", "{songs}/b.wav"], "no run folder"),
-        (["{run}", "{songs}/b.wav", "--hop", "0"], "a hop of 0 s"),
+        (["{run}", "{songs}/b.wav", "--hop", "0"], "a hop of 0.0 s"),
         (["{run}", "{songs}/b.wav", "--scale", "9", "1"], "scale from 9 to 1"),
         (["{run}", "{empty}"], "holds no recordings"),
         (["{run}", "{songs}/b.wav", "--plot", "--out", "{songs}/notes.txt"], "is a file"),

@@ -273,7 +273,7 @@ def test_mistakes_are_one_message(model, songs, tmp_path, capsys):
         ([model, songs, "--out", tmp_path / "file"], "is a file"),
         ([model, songs, "--out", tmp_path / "file" / "x"], "Not a directory"),
         ([model, songs, "--out", tmp_path / "full"], "is not empty, and was left as it is"),
-        ([model, songs, "--out", tmp_path / "o", "--hop", "0"], "a hop of 0 s"),
+        ([model, songs, "--out", tmp_path / "o", "--hop", "0"], "a hop of 0.0 s"),
         ([model, songs, "--out", tmp_path / "o", "--hop", "nan"], "a hop of nan s"),
         ([model, songs, "--out", tmp_path / "o", "--batch", "0"], "batch 0 was given"),
         ([model, songs, "--out", tmp_path / "o", "--patience", "nan"], "patience nan was given"),

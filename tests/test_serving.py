@@ -386,7 +386,7 @@ def test_what_is_no_address(host, songs, capsys):
         (["--retries", "-1"], "--retries -1"),
         (["--name="], "--name is empty"),
         (["--model-version", "-1"], "--model-version -1"),
-        (["--hop", "5"], "a hop of 5 s"),
+        (["--hop", "5"], "a hop of 5.0 s"),
     ],
 )
 def test_options_out_of_range(option, says, songs, standing, served, capsys):
