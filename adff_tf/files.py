@@ -75,10 +75,10 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error)
 
 
-def full_disk(path: Path) -> InputError:
-    """The error for a write that found no room."""
+def full_disk(path: Path, goes_on: bool = True) -> InputError:
+    """The error for a write that found no room. goes_on: whether the same command goes on from there."""
     free = shutil.disk_usage(path.parent).free / 2**20
     return InputError(
         f"The disk is full: {path} cannot be written ({free:.0f} MiB are free there). Make room and give the same command "
-        "again: what is done is kept, and it goes on from there."
+        + ("again: what is done is kept, and it goes on from there." if goes_on else "again.")
     )

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from .config import Experiment
 from .errors import InputError
-from .files import full_disk
+from .files import full_disk, is_full
 
 if TYPE_CHECKING:
     import keras
@@ -81,14 +81,14 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
 
 
 @contextlib.contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
-    """TensorFlow's own error for a write that found no room becomes ours, which says what to do."""
+def full_disk_told(folder: Path, goes_on: bool = True) -> Iterator[None]:
+    """A write that found no room, TensorFlow's too, becomes `files.full_disk`, which says what to do."""
     try:
         yield
-    except tf.errors.OpError as error:
-        if "No space left" not in str(error):
+    except (tf.errors.OpError, OSError) as error:
+        if not (is_full(error) if isinstance(error, OSError) else "No space left" in str(error)):
             raise
-        raise full_disk(folder) from None
+        raise full_disk(folder, goes_on) from None
 
 
 def load(model_file: Path) -> Callable | None:

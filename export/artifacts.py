@@ -56,11 +56,15 @@ def export(
     export is writing, and for a full disk.
     """
     folder = expanded(folder)
-    if folder.resolve() == Path.cwd():  # which the export would take the place of
-        raise InputError(f"--out {folder} is the current folder; give one in it or elsewhere")
+    for found, what in (
+        (folder.resolve() == Path.cwd(), "the current folder"),
+        (os.path.ismount(folder), "a file system of its own"),
+    ):
+        if found:  # the export takes the place of its folder
+            raise InputError(f"--out {folder} is {what}; give a folder in it or elsewhere")
     check_empty(folder, "the export")
     file, experiment = modelfile.located(model)
-    with _partial(folder) as partial, servable.full_disk_told(folder):
+    with _partial(folder) as partial, servable.full_disk_told(folder, goes_on=False):
         source = _Source.of(file, experiment)
         listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
         made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
@@ -76,21 +80,29 @@ def _partial(folder: Path) -> Iterator[Path]:
 
     Held by a claim in it meanwhile: of two exports to one place the second is refused, and what a killed one left is removed.
     """
-    partial = folder.with_name(f".{folder.name}.part")
-    try:
+    place = folder.resolve()  # a link stays one
+    partial = place.with_name(f".{place.name}.part")
+    with _writing(folder):
         partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
     with claims.held(partial / "export", f"an export to {folder}") as claim:
         try:
             for old in set(partial.iterdir()) - {claim.file}:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
             yield partial
-            claim.file.unlink()
-            os.replace(partial, folder)
+            with _writing(folder):
+                os.replace(partial, place)
+            (place / claim.file.name).unlink()
         finally:
             if not claim.check():
                 shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
 
 
 # === What is exported ===

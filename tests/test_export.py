@@ -1,5 +1,6 @@
 """Exports: every artifact against the Keras model and against other loaders, what is in the folder, and what is refused."""
 
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -348,20 +349,30 @@ def test_a_killed_export_is_tidied_away(tmp_path, number):
     else:
         assert process.returncode == 128 + number and not left
         assert err == b"error: stopped. Nothing was left behind.\n"
-    done = export(run, tmp_path / "out", ["tflite"])
-    assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
-    assert {"adff_int8.tflite", "parity.json"} < {path.name for path in done.folder.iterdir()}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to("out")  # another way to the same place
+    done = export(run, tmp_path / "link", ["tflite"])
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "out", "link"} and (tmp_path / "link").is_symlink()
+    assert {"adff_int8.tflite", "parity.json"} < {path.name for path in (tmp_path / "out").iterdir()}
     assert not [path.name for path in done.folder.iterdir() if "claim" in path.name or path.name == "folder"]
 
 
-def test_a_full_disk_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "saved_model.pb; No space left on device"),
+        OSError(errno.ENOSPC, "No space left on device"),  # of a write, which names no file
+    ],
+    ids=["tensorflow", "python"],
+)
+def test_a_full_disk_is_told(tmp_path, monkeypatch, error):
     run = save_run(tmp_path / "run")
 
     def full(*_, **__):
-        raise tf.errors.ResourceExhaustedError(None, None, "saved_model.pb; No space left on device")
+        raise error
 
     monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(InputError, match="The disk is full"):
+    with pytest.raises(InputError, match=rf"The disk is full: {tmp_path / 'out'} cannot .* the same command again\.$"):
         export(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -382,7 +393,9 @@ def test_sizes_at_full_width(tmp_path):
     assert size["adff_float32.tflite"] < 105 and size["adff_int8.tflite"] < 27 and done.passed
 
 
-def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+def test_the_current_folder_and_a_file_system_are_not_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="is the current folder; give one in it or elsewhere"):
+    with pytest.raises(InputError, match="is the current folder; give a folder in it or elsewhere"):
         export("anything", ".")
+    with pytest.raises(InputError, match="is a file system of its own; give a folder in it or elsewhere"):
+        export("anything", "/proc")
