@@ -46,7 +46,7 @@ def load_network(file: Path) -> "keras.Model":
     file and for one that this version of Keras does not load."""
     import keras
 
-    from . import network as _  # registers the layers  # noqa: F401
+    from . import network as _  # registers the layers
 
     try:
         with warnings.catch_warnings():
@@ -54,9 +54,9 @@ def load_network(file: Path) -> "keras.Model":
             return keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever the damage leads to
         reason = _reason(error)
-        saved_by = _stored(file).keras
+        saved_by, _ = _members(file)
         if saved_by == keras.__version__:
-            raise InputError(f"{file} is damaged: {reason}\n{AGAIN}") from error
+            raise InputError(f"{file} is damaged or no model: {reason}\n{AGAIN}") from error
         raise InputError(
             f"{file} was saved by Keras {saved_by}, and this is {keras.__version__}, which does not load it: {reason}\n"
             f'Use that one, pip install "keras=={saved_by}", or train again. If it is the same elsewhere, the file is damaged'
@@ -74,35 +74,38 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What a model file says of itself. keras: the version that saved it. frontend: None where the file does not tell it.
-    frames: of a window. task: its name."""
+    """What a model file says of itself. frontend: None where it does not tell. frames: of a window. task: its name."""
 
-    keras: str
     frontend: dict[str, Any] | None
     frames: int
     task: str
 
 
-def _stored(file: Path) -> _Stored:
-    """Raises InputError for a file that cannot be read, is damaged or holds another network."""
+def _members(file: Path) -> tuple[str, Any]:
+    """The version of Keras that saved a model file, and its network's settings. Raises InputError for one that is damaged."""
     try:
         with open(file, "rb") as opened:
             if not zipfile.is_zipfile(opened):
                 raise InputError(f"{file} is damaged or no model: it is no zip archive. {AGAIN}")
             with zipfile.ZipFile(opened) as archive:
                 saved_by = json.loads(archive.read("metadata.json"))["keras_version"]
-                network = json.loads(archive.read("config.json"))["config"]
+                return saved_by, json.loads(archive.read("config.json"))["config"]
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}; check the path and its permissions") from None
     except InputError:
         raise
     except Exception as error:  # zipfile and zlib raise whatever the damage leads to
         raise InputError(f"{file} is damaged or no model: {error}\n{AGAIN}") from error
+
+
+def _stored(file: Path) -> _Stored:
+    """Raises InputError for a file that is damaged or holds another network."""
+    saved_by, network = _members(file)
     try:
         layers = {layer["config"]["name"]: layer["config"] for layer in network["layers"]}
         _, frames, _ = layers["log_mel"]["batch_shape"]
         frontend = layers["standardise"].get("frontend")
-        return _Stored(saved_by, frontend and dict(frontend), frames, _task(set(network["output_layers"]), set(layers)))
+        return _Stored(frontend and dict(frontend), frames, _task(set(network["output_layers"]), set(layers)))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(f"{file} holds another network than ADFF (it was saved by Keras {saved_by}). {AGAIN}") from None
 

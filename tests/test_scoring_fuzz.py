@@ -17,6 +17,7 @@ import pytest
 
 from adff_tf.errors import InputError
 from adff_tf.inference import EmotionModel
+from adff_tf.modelfile import load_network
 from adff_tf.scoring import decoding, models, sources, worker
 
 from .test_audio import encode, write
@@ -282,6 +283,8 @@ def test_a_model_that_brings_code_is_refused(run, tmp_path, harm):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as new:
         for name, member in members.items():
             new.writestr(name, member)
-    with pytest.raises(InputError, match="is damaged or no model"):
+    with pytest.raises(InputError, match="is damaged or no model|holds another network than ADFF"):
         EmotionModel.load(tmp_path)
+    with pytest.raises(InputError, match="is damaged or no model"):  # by Keras itself, should it come so far
+        load_network(tmp_path / "model.keras")
     assert not touched.exists()
