@@ -260,7 +260,8 @@ class EmotionModel:
         source: a path, a file's content as bytes, or samples `(samples,)` or `(samples, channels)` with `source_rate_hz`.
         hop_s: seconds from one window to the next; half a window by default. name: what to call it, instead of its path.
         on_progress: told, every few windows, how many seconds of the recording have been answered.
-        Raises InputError for a hop that is not above 0 and at most a window, AudioError for a recording that cannot be used.
+        Raises InputError for a hop that is not above 0 and at most a window and for a model that answers no number, AudioError for
+        a recording that cannot be used.
         """
         rate = self.sample_rate_hz
         hop = self.hop_samples(hop_s)
@@ -270,6 +271,7 @@ class EmotionModel:
         for batch in _batches(windows(meter, self.window, hop), size=max(1, min(BATCH, int(BATCH_S * rate) // self.window))):
             starts += [start for start, _ in batch]
             answers.append(self.answer(np.stack([samples for _, samples in batch])))
+            check_finite(answers[-1])
             if on_progress:
                 on_progress(min(starts[-1] + self.window, meter.samples) / rate)
         path = name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>")
@@ -309,6 +311,16 @@ class EmotionModel:
         if not (isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
             raise InputError(f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s")
         return round(hop_s * self.sample_rate_hz)
+
+
+def check_finite(answers: dict[str, np.ndarray]) -> None:
+    """Raise InputError where a model's answers to windows of finite samples are not all numbers."""
+    for name, values in answers.items():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"the model answers {name} with NaN or infinity for finite samples: it is damaged, or its training diverged. "
+                "Copy it from the run again, or train again"
+            )
 
 
 def _batches(items: Iterable, size: int) -> Iterator[list]:

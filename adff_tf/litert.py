@@ -45,7 +45,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-REQUIREMENTS = ("numpy>=1.26", "soundfile>=0.12.1", "soxr>=0.5", "ai-edge-litert>=1.2")
+REQUIREMENTS = ("numpy>=1.26", "soundfile>=0.12.1", "soxr>=0.5", "ai-edge-litert>=1.4")
 
 
 def _missing(error: Exception) -> str:
@@ -75,6 +75,9 @@ FIELDS = {
     "sha256": str,
 }
 BLOCK = 2**18  # samples decoded at once
+SLACK = 2304  # samples: two frames of an mp3, whose stated length is an estimate
+LONGEST_S = 7 * 86400.0  # a header that states more is damaged itself, or does not know
+RIFF = ("WAV", "WAVEX", "RF64")
 MOST = 100.0  # a lossy file's peak may pass full scale, but not so far
 Decoded = tuple[int, np.ndarray]  # a rate in Hz, and samples
 
@@ -139,7 +142,7 @@ class EmotionRunner:
         spans, answers = [], []
         for start, end, samples in cut:
             spans.append((start, end))
-            answers.append(self.answer(samples))
+            answers.append(self._number(samples))
         if not spans:
             raise InputError(f"{name}: holds no samples; give a recording that is longer than nothing")
         return {
@@ -162,7 +165,7 @@ class EmotionRunner:
         whole = [blocks] if isinstance(blocks, np.ndarray) else blocks
         decoded = ((rate, piece) for block in whole for piece in _pieces(block))
         cut = _Windows(_at_rate(decoded, self.sample_rate_hz, "the stream"), self.window, hop)
-        return (self._row(start, end, self.answer(samples)) for start, end, samples in cut)
+        return (self._row(start, end, self._number(samples)) for start, end, samples in cut)
 
     def hop_samples(self, hop_s: float | None) -> int:
         """A hop in samples, half a window for None. Raises InputError unless it is above 0 and at most a window."""
@@ -172,6 +175,16 @@ class EmotionRunner:
         if not (isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
             raise InputError(f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s")
         return round(hop_s * self.sample_rate_hz)
+
+    def _number(self, window: np.ndarray) -> dict[str, np.ndarray]:
+        """`answer`, once it is one. Raises InputError."""
+        answer = self.answer(window)
+        if not all(np.isfinite(value).all() for value in answer.values()):
+            raise InputError(
+                "the model answers NaN or infinity for finite samples: it is damaged, or this LiteRT is too old for it. "
+                "See parity.json of its export, or pip install -U ai-edge-litert"
+            )
+        return answer
 
     def _row(self, start: int, end: int, answer: dict[str, np.ndarray]) -> dict[str, Any]:
         """A window's row of the curve; start, end: samples."""
@@ -324,7 +337,7 @@ def _decoded(source: str | Path | bytes | np.ndarray, source_rate_hz: int | None
     if source_rate_hz is not None:
         raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else _opened(str(source)) as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else _opened(os.path.expanduser(source)) as file:
             yield from _by_libsndfile(file, name)
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from None
@@ -350,10 +363,10 @@ def _by_libsndfile(file: BinaryIO, name: str) -> Iterator[Decoded]:
     file.seek(0)
     if not begins:
         raise InputError(f"{name}: the file is empty (0 bytes)")
-    samples = 0
+    samples, kind = 0, ""
     try:
         with _Sound(file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False) as sound:
-            stated, rate, form = sound.frames, sound.samplerate, sound.format
+            stated, rate, kind = sound.frames, sound.samplerate, sound.format
             if not 1000 <= rate <= 768_000:
                 raise InputError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
             while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
@@ -364,40 +377,58 @@ def _by_libsndfile(file: BinaryIO, name: str) -> Iterator[Decoded]:
             f"{name}: is damaged, or no audio that libsndfile reads (it begins {begins!r}); convert m4a, aac or wma first, "
             "for instance: ffmpeg -i song.m4a song.wav"
         ) from None
-    if form in ("WAV", "WAVEX"):  # libsndfile cuts what it states to the file's size
-        stated = max(stated, _riff_samples(file))
-    if samples < 0.99 * stated - 2304 or form == "MP3" and _stopped_early(file):  # two frames: the slack of an mp3's estimate
+    if kind in RIFF:  # libsndfile cuts what it states to the file's size
+        stated = max(stated, round(rate * riff_s(file)))
+    if stated > LONGEST_S * rate:  # a flac from a pipe
+        stated = 0
+    is_estimate = kind == "MP3" and not states_its_length(file)  # from the first frames' bitrate
+    if is_estimate and not bears_out(stated, samples):
         raise InputError(
-            f"{name}: libsndfile reads its first {samples / rate:.1f} s and no more: it is cut off or damaged, or an mp3 of "
-            "variable bitrate that does not state its length; convert it, for instance: ffmpeg -i song.mp3 song.wav"
+            f"{name}: libsndfile reads its first {samples / rate:.1f} s and may leave out the rest: an mp3 of variable "
+            "bitrate that does not state its length, or a damaged one; convert it, for instance: ffmpeg -i song.mp3 song.wav"
+        )
+    if samples < 0.99 * stated - SLACK:
+        raise InputError(
+            f"{name}: states {stated / rate:.1f} s and holds {samples / rate:.1f} s: it is cut off or damaged. Get it whole, or "
+            "keep what is there as a file of its own: ffmpeg -i SONG PART.wav"
         )
 
 
-def _riff_samples(file: BinaryIO) -> int:
-    """Samples a channel that a wav's chunks state; 0 where a pipe left them open."""
+def riff_s(file: BinaryIO) -> float:
+    """Seconds that a wav's chunks state; 0 where a pipe left them open."""
     file.seek(12)
-    frame = 0
+    bytes_a_second = long = 0
     while len(head := file.read(8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"data":
-            return size // frame if frame and size < 0x7FFF0000 else 0
+            size = long if size == 0xFFFFFFFF else size
+            return size / bytes_a_second if bytes_a_second and (long or size < 0x7FFF0000) else 0.0
         start = file.tell()
         if name == b"fmt ":
-            frame = int.from_bytes(file.read(16)[12:14], "little")
+            form = file.read(16)
+            tag, rate, average, block = (int.from_bytes(form[at : at + n], "little") for at, n in ((0, 2), (4, 4), (8, 4), (12, 2)))
+            # of samples in blocks the header's own average; it may be wrong where a block is a sample, which counts itself
+            bytes_a_second = rate * block if tag in (1, 3, 0xFFFE) else average
+        elif name == b"ds64":  # of more than 4 GB
+            long = int.from_bytes(file.read(16)[8:], "little")
         file.seek(start + size + size % 2)
-    return 0
+    return 0.0
 
 
-def _stopped_early(file: BinaryIO) -> bool:
-    """Whether much of an mp3 was left unread. Without a Xing/Info tag libsndfile stops where the first frames' bitrate says."""
-    at = file.tell()
-    unread = file.seek(0, os.SEEK_END) - at
+def states_its_length(file: BinaryIO) -> bool:
+    """Whether an mp3's first frame is a Xing/Info tag that states the number of frames."""
     file.seek(0)
     head = file.read(10)
     skip = 10 + sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10]))) if head[:3] == b"ID3" else 0
     file.seek(skip)
     frame = file.read(256)
-    return unread > (at - skip) / 20 and b"Xing" not in frame and b"Info" not in frame
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    return at >= 0 and bool(int.from_bytes(frame[at + 4 : at + 8], "big") & 1)
+
+
+def bears_out(estimate: int, samples: int) -> bool:
+    """Whether so many decoded samples are the whole of an mp3 whose length is an estimate: reading ended before it, and near it."""
+    return 0 < estimate - samples <= max(SLACK, estimate // 100)
 
 
 def _pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -420,7 +451,7 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, which is refused
             samples = samples.astype(np.float32, copy=False)
-    elif samples.dtype in (np.int8, np.int16, np.int32, np.uint8):
+    elif samples.dtype.newbyteorder("=") in (np.int8, np.int16, np.int32, np.uint8):
         full_scale = np.float32(2 ** (8 * samples.dtype.itemsize - 1))
         centre = full_scale if samples.dtype == np.uint8 else np.float32(0)
         samples = (samples.astype(np.float32) - centre) / full_scale
@@ -471,7 +502,8 @@ def _checked_rate(rate_hz: Any, name: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, ask, print. Exits with 2 for a user's mistake and where a song could not be used, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
+        if stream is not None:  # as where a daemon closed it
+            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
     try:
         sys.exit(_ask(_parser().parse_args(arguments)))
     except InputError as error:
@@ -479,6 +511,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # of standard output: a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_say(f"error: what was answered cannot be written: {error.strerror}", 2))
     except KeyboardInterrupt:
         sys.exit(_say("stopped. What was printed holds.", 130))
 
@@ -504,6 +539,10 @@ def _ask(options: argparse.Namespace) -> int:
     status, is_first = 0, True
     for song in options.songs:
         try:
+            if not song:
+                raise InputError("a song's name is empty; leave it out, or see what the shell's variable holds")
+            if song == "-" and sys.stdin is None:
+                raise InputError("- was given, and standard input is closed; give a recording by it: … | adff_litert.py MODEL -")
             source = sys.stdin.buffer.read() if song == "-" else song
             found = runner.predict(source, hop_s=options.hop, name=song)
         except InputError as error:
@@ -550,6 +589,9 @@ def _say(text: str, status: int) -> int:
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
     """Nothing reaches the terminal, not even from C++, which writes to the descriptor: LiteRT announces its delegate there."""
+    if sys.stderr is None:  # closed
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     try:

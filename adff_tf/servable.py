@@ -98,7 +98,7 @@ def load(model_file: Path) -> Callable | None:
     """
     folder = model_file.with_name(FOLDER)
     source = folder / SOURCE
-    if not source.is_file() or source.read_text() != _sha256(model_file) or tf.config.list_physical_devices("GPU"):
+    if not source.is_file() or source.read_bytes() != _sha256(model_file).encode() or tf.config.list_physical_devices("GPU"):
         return None
     try:
         module = tf.saved_model.load(str(folder))

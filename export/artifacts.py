@@ -27,6 +27,7 @@ from ..config import Experiment
 from ..console import SILENT, Listener, silenced_stderr
 from ..errors import InputError
 from ..files import check_empty, expanded
+from ..network import build_adff
 from . import about, parity, saved_model, tflite, warmup, windows
 
 Format = Literal["saved_model", "tflite"]
@@ -70,7 +71,7 @@ def export(
         made = [found for form in dict.fromkeys(formats) for found in _FORMS[form](source, partial, listener)]
         _lay_beside(source, partial, formats)
         report = _report(source, made)
-        (partial / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+        (partial / "parity.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     return Export(folder, tuple(made), report)
 
 
@@ -82,12 +83,15 @@ def _partial(folder: Path) -> Iterator[Path]:
     """
     place = folder.resolve()  # a link stays one
     partial = place.with_name(f".{place.name}.part")
+    is_ours = partial.is_dir() and not partial.is_symlink() and (not any(partial.iterdir()) or any(partial.glob("export.claim-*")))
+    if os.path.lexists(partial) and not is_ours:
+        raise InputError(f"{partial} is in the way, where the export is written first; remove it, or give another folder by --out")
     with _writing(folder):
         partial.mkdir(parents=True, exist_ok=True)
     with claims.held(partial / "export", f"an export to {folder}") as claim:
         try:
             for old in set(partial.iterdir()) - {claim.file}:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
             yield partial
             with _writing(folder):
                 os.replace(partial, place)
@@ -126,11 +130,13 @@ class _Source:
     @classmethod
     def of(cls, file: Path, experiment: Experiment) -> "_Source":
         network = servable.without_cudnn(modelfile.load_network(file))
+        _check_network(file, network, experiment)
         told = about.about(experiment, _terms(modelfile.run_folder(file)))
         music, found = windows.of_music(modelfile.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
         named = {f"{windows.MUSIC} {k}": window for k, window in enumerate(found)}
         named |= windows.hostile(told["window"], told["sample_rate_hz"])
         wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
+        inference.check_finite(wanted)
         return cls(file, experiment, network, told, music, named, wanted)
 
     def calibration(self) -> list[np.ndarray]:
@@ -145,12 +151,31 @@ class _Source:
         return {name: features.log_mel(window[None], frontend)[0, :frames].numpy() for name, window in self.windows.items()}
 
 
+def _check_network(file: Path, network: keras.Model, experiment: Experiment) -> None:
+    """Raise InputError where the settings, which the artifacts state, are of another network."""
+    described = [weight.shape for weight in build_adff(experiment, "float32").weights]
+    if described != [weight.shape for weight in network.weights]:
+        raise InputError(
+            f"{file} and the config.json of its run do not belong together: the settings of network and segments there describe "
+            "another network. Copy both from the run again"
+        )
+
+
 def _terms(run: Path) -> str:
-    """Licence and citation of the data, as the run's metrics.json tells its source."""
-    try:
-        return datasets.terms(json.loads((run / "metrics.json").read_text())["source"])
-    except FileNotFoundError:
-        return "not known: the run has no metrics.json"
+    """Licence and citation of the data: of the source that a run's metrics.json tells, or as an export's description has them.
+
+    Raises InputError where that file is damaged.
+    """
+    for file, read in (
+        (run / "metrics.json", lambda told: datasets.terms(told["source"])),
+        (run / about.FILE, lambda told: told["terms"]),
+    ):
+        if file.is_file():
+            try:
+                return read(json.loads(file.read_text()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InputError(f"{file} is damaged ({type(error).__name__}: {error}); copy it from the run again") from None
+    return "not known: the run has no metrics.json"
 
 
 # === Artifacts ===

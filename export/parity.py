@@ -33,8 +33,8 @@ class Parity:
 
     @property
     def may_miss(self) -> bool:
-        """Whether it is shipped, and marked, where it misses its bounds: int8."""
-        return self.bound_mean is not None
+        """Whether it is shipped, and marked, where it misses its bounds: int8, while it gives numbers."""
+        return self.bound_mean is not None and np.isfinite(self.worst)
 
     @property
     def is_within(self) -> bool:
@@ -43,10 +43,15 @@ class Parity:
 
     def as_dict(self) -> dict:
         return {
-            "worst": self.worst, "mean": self.mean, "worst_window": self.at, "worst_of_music": self.music,
+            "worst": _json(self.worst), "mean": _json(self.mean), "worst_window": self.at, "worst_of_music": _json(self.music),
             "bound_worst": self.bound_worst, "bound_mean": self.bound_mean, "passed": self.is_within,
             "milliseconds_a_window": round(1e3 * self.seconds, 2),
         }  # fmt: skip
+
+
+def _json(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if np.isfinite(value) else None
 
 
 def compare(artifact: str, answer: Callable, windows: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> Parity:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import audio
 from ..datasets import synthetic
+from ..errors import InputError
 
 MUSIC = "music"  # what the names of its windows begin with
 
@@ -18,14 +19,17 @@ def of_music(run: Path, count: int, window: int, sample_rate_hz: int, seed: int)
 
     Of the recordings that the run's `index.csv` names and that are still there, one after the other and then from the start again;
     or of music made in code (`datasets.synthetic`) where there are none. Silence stands behind one shorter than a window, as
-    in training.
+    in training. Raises InputError for an index that is damaged, and for a recording that is.
     """
     rng = np.random.default_rng(seed)
     index = run / "index.csv"
-    named = pd.read_csv(index, usecols=["path"])["path"] if index.is_file() else []
+    try:
+        named = pd.read_csv(index, usecols=["path"])["path"] if index.is_file() else []
+    except (ValueError, pd.errors.ParserError) as error:  # empty, not a table, without the column
+        raise InputError(f"{index} is damaged ({error}); copy it from the run again") from None
     paths = [path for path in rng.permutation(named) if Path(path).is_file()]
     if paths:
-        recordings = (audio.load(path, sample_rate_hz) for path in itertools.islice(itertools.cycle(paths), count))
+        recordings = (_loaded(path, sample_rate_hz) for path in itertools.islice(itertools.cycle(paths), count))
         return "the run's recordings", [_any_window(waveform, window, rng) for waveform in recordings]
     seconds = 1.5 * window / sample_rate_hz
     made = (synthetic.clip(seed, number, seconds, sample_rate_hz)[1] for number in range(count))
@@ -46,6 +50,16 @@ def hostile(window: int, sample_rate_hz: int, seed: int = 0) -> dict[str, np.nda
         "sweep": lambda: 0.9 * np.sin(2 * np.pi * (20 * t + (sample_rate_hz / 2 - 20) * t**2 / (2 * t[-1]))),
     }
     return {name: shape().astype("float32") for name, shape in shapes.items()}
+
+
+def _loaded(path: str, sample_rate_hz: int) -> np.ndarray:
+    try:
+        return audio.load(path, sample_rate_hz)
+    except audio.AudioError as error:
+        raise InputError(
+            f"{error}\nIt is one of the run's recordings, which artifacts are compared on. Mend it, or move it away: what is not "
+            "there is passed over"
+        ) from None
 
 
 def _any_window(waveform: np.ndarray, window: int, rng: np.random.Generator) -> np.ndarray:

@@ -23,9 +23,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from adff_tf import presets
 from adff_tf.errors import InputError
 from adff_tf.export import __main__ as command
-from adff_tf.export import parity, tflite, windows
+from adff_tf.export import artifacts, parity, tflite, windows
 from adff_tf.export.artifacts import export
 from adff_tf.inference import EmotionModel
+from adff_tf.modelfile import load_network
 from adff_tf.network import build_adff
 
 from . import commands, tiny
@@ -234,6 +235,13 @@ def test_an_answer_that_is_no_number_is_not_within():
     assert not found.is_within and found.worst == np.inf and not found.may_miss
 
 
+def test_an_int8_file_that_gives_no_numbers_fails():
+    asked = {"music 0": np.zeros(3, "float32"), "b": np.ones(3, "float32")}
+    found = parity.compare("adff_int8.tflite", lambda _: {"valence": np.array([np.nan])}, asked, {"valence": np.zeros(2)})
+    assert not found.is_within and not found.may_miss
+    assert json.dumps(found.as_dict(), allow_nan=False) and found.as_dict()["worst"] is None
+
+
 def test_hostile_windows_are_what_they_say():
     found = windows.hostile(WINDOW, RATE)
     assert len(found) == 8 and all(window.shape == (WINDOW,) and np.isfinite(window).all() for window in found.values())
@@ -315,6 +323,65 @@ def test_what_cannot_be_exported(tmp_path, capsys):
         status, _, err = ask(arguments, capsys)
         assert status == 2 and told in err and "Traceback" not in err, (arguments, err)
     assert (tmp_path / "full" / "kept.txt").read_text() == "mine" and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "file, content, told",
+    [
+        ("metrics.json", "", "metrics.json is damaged"),
+        ("metrics.json", "{}", "metrics.json is damaged .KeyError: 'source'"),
+        ("index.csv", "", "index.csv is damaged"),
+        ("index.csv", "track_id\na\n", "index.csv is damaged"),
+        ("index.csv", "track_id,path\na,{folder}/config.json\n", "one of the run's recordings, which artifacts are compared on"),
+    ],
+)
+def test_a_damaged_run_is_told(tmp_path, file, content, told):
+    run = save_run(tmp_path / "run")
+    (run / file).write_text(content.replace("{folder}", str(run)))
+    with pytest.raises(InputError, match=told):
+        export(run, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_settings_of_another_network_and_a_model_of_no_numbers(tmp_path):
+    run = save_run(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    for group, setting, value in (("segments", "seg_num", 1), ("network", "width", 0.125), ("network", "lstm_units", 9)):
+        (run / "config.json").write_text(json.dumps(config | {group: config[group] | {setting: value}}))
+        with pytest.raises(InputError, match="the settings of network and segments there describe another network"):
+            export(run, tmp_path / "out")
+    (run / "config.json").write_text(json.dumps(config))
+    network = load_network(run / "model.keras")
+    network.get_layer("valence").set_weights([np.full((8, 1), np.nan), np.zeros(1)])
+    network.save(run / "model.keras")
+    with pytest.raises(InputError, match="answers valence with NaN"):
+        export(run, tmp_path / "out")
+
+
+def test_terms_of_a_source_and_of_an_export(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"source": "unheard 1.0"}')
+    assert artifacts._terms(tmp_path) == "not known: unheard 1.0 is no data set of this version"
+    (tmp_path / "metrics.json").unlink()
+    assert artifacts._terms(tmp_path) == "not known: the run has no metrics.json"
+    (tmp_path / "adff.json").write_text('{"terms": "ours"}')
+    assert artifacts._terms(tmp_path) == "ours"
+
+
+@pytest.mark.parametrize("what", ["file", "link", "folder"])
+def test_what_is_not_an_exports_is_left_alone(tmp_path, what):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kept.txt").write_text("mine")
+    place = tmp_path / ".out.part"
+    if what == "file":
+        place.write_text("mine")
+    elif what == "link":
+        place.symlink_to("mine")
+    else:
+        (tmp_path / "mine").rename(place)
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"\.out\.part is in the way"):
+        export(save_run(tmp_path / "run"), tmp_path / "out")
+    assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.relative_to(tmp_path).parts[0] != "run") == before
 
 
 def test_a_stopped_export_leaves_nothing(tmp_path, monkeypatch):

@@ -225,6 +225,14 @@ def test_peaks_are_those_of_the_waveform(model):
 # === What users do wrong ===
 
 
+def test_a_model_that_answers_no_number_is_told(model):
+    broken = EmotionModel(
+        model.experiment, lambda waveforms: {name: np.full(len(waveforms), np.nan) for name in model.task.outputs}
+    )
+    with pytest.raises(InputError, match="answers valence with NaN or infinity for finite samples: it is damaged"):
+        broken.predict(music(1.0), RATE)
+
+
 @pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf"), "1"])
 def test_a_hop_out_of_range(model, hop):
     with pytest.raises(InputError, match="hop of"):

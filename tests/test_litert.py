@@ -353,7 +353,10 @@ def test_mp3s_that_libsndfile_reads_in_part_are_refused_and_others_answered(tmp_
     capfd.readouterr()  # mpg123's notes
 
 
-@pytest.mark.parametrize("form", [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("FLAC", "PCM_16"), ("MP3", None)])
+CUT = [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "ULAW"), ("WAVEX", "PCM_24"), ("RF64", "PCM_16")]
+
+
+@pytest.mark.parametrize("form", [*CUT, ("FLAC", "PCM_16"), ("MP3", None)], ids=lambda form: f"{form[0]} {form[1]}")
 def test_a_recording_that_is_cut_off_is_refused_as_prediction_refuses_it(tmp_path, form, capfd):
     soundfile.write(tmp_path / "whole", music(6.0)[:, None].repeat(2, 1), RATE, format=form[0], subtype=form[1])
     content, runner = (tmp_path / "whole").read_bytes(), listener()[0]
@@ -365,6 +368,56 @@ def test_a_recording_that_is_cut_off_is_refused_as_prediction_refuses_it(tmp_pat
             audio.load(half, RATE)
     assert runner.predict(tmp_path / "whole")["seconds"] == pytest.approx(6, abs=0.05)
     capfd.readouterr()  # mpg123's notes
+
+
+@pytest.mark.parametrize("quality", [2, 5, 8])
+@pytest.mark.parametrize("seconds", [3, 7])
+def test_a_short_mp3_that_libsndfile_reads_in_part_is_refused(tmp_path, quality, seconds, capfd):
+    """Of variable bitrate without a Xing tag. It is read ahead to its end, wherever decoding stops."""
+    options = {"flags": "+qscale", "global_quality": str(118 * quality), "write_xing": "0"}
+    samples = np.concatenate([music(seconds / 3, 1), 1e-3 * music(seconds * 2 / 3, 2)])[:, None].repeat(2, 1)
+    path = encode(tmp_path / "song.mp3", "libmp3lame", samples, RATE, **options)
+    whole, runner = len(audio.load(path)) / RATE, listener()[0]
+    assert whole == pytest.approx(seconds, abs=0.1)
+    try:
+        assert runner.predict(path)["seconds"] == pytest.approx(whole, abs=0.06)
+    except InputError as error:
+        assert "may leave out the rest" in str(error)
+    capfd.readouterr()
+
+
+def test_a_flac_from_a_pipe_states_no_length(tmp_path):
+    soundfile.write(tmp_path / "piped.flac", music(6.0), RATE)
+    content = bytearray((tmp_path / "piped.flac").read_bytes())
+    content[21] &= 0xF0  # STREAMINFO's 36 bits of the number of samples: 0, not known
+    content[22:26] = bytes(4)
+    assert listener()[0].predict(bytes(content))["seconds"] == 6
+    assert len(audio.load(bytes(content), RATE)) == 6 * RATE
+
+
+def test_a_model_that_answers_no_number_is_told():
+    told = listener()[0].about
+    broken = EmotionRunner(told, lambda waveform: {name: np.full(1, np.nan, "float32") for name in told["outputs"]})
+    with pytest.raises(InputError, match="answers NaN or infinity for finite samples"):
+        broken.predict(music(2.0), RATE)
+    with pytest.raises(InputError, match="answers NaN or infinity for finite samples"):
+        list(broken.stream([music(2.0)], RATE))
+
+
+def test_samples_of_either_byte_order(runner):
+    samples = (20000 * music(1.5)).astype("int16")
+    assert_same(runner.predict(samples.astype(">i2"), RATE, name="a"), runner.predict(samples.astype("<i2"), RATE, name="a"))
+
+
+def test_closed_streams_and_a_full_disk(artifact, song):
+    command = [sys.executable, "-m", "adff_tf.litert", str(artifact)]
+    done = subprocess.run(["bash", "-c", f"{' '.join(command)} - <&-"], capture_output=True, text=True)
+    assert done.returncode == 2 and "standard input is closed" in done.stderr and "Traceback" not in done.stderr
+    done = subprocess.run(["bash", "-c", f"{' '.join(command)} {song} > /dev/full"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr == "error: what was answered cannot be written: No space left on device\n"
+    assert subprocess.run(["bash", "-c", f"{' '.join(command)} {song} >&- 2>&-"]).returncode == 0
+    done = subprocess.run([*command, ""], capture_output=True, text=True)
+    assert done.returncode == 2 and "a song's name is empty" in done.stderr
 
 
 def test_a_wav_from_a_pipe_states_no_length(tmp_path):

@@ -2,7 +2,6 @@
 that is all that its header states. The rules are the package's docstring.
 """
 
-import functools
 import io
 import os
 import stat
@@ -12,13 +11,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile as sf
 
+from ..litert import LONGEST_S, RIFF, bears_out, riff_s, states_its_length
 from .samples import AudioError, full_scale, mono
 
 Heard = Callable[[int], None]
 
-MP3_FRAME = 1152  # samples a channel
 BLOCK = 2**18  # samples decoded at once
-LONGEST_S = 7 * 86400.0  # a header that states more is damaged itself
 LONG_S, LONG_BYTES = 900, 2**28  # what is longer or larger is decoded twice rather than held
 # Containers that hold music. A playlist or a text with a music file's name would have FFmpeg open what it points to.
 FFMPEG_FORMATS = "aac,ac3,aiff,ape,asf,caf,flac,matroska,mov,mp3,mpeg,mpegts,ogg,tta,wav,w64,wv"
@@ -127,26 +125,10 @@ def _stated_s(file: BinaryIO) -> float:
             kind, seconds = sound.format, sound.frames / sound.samplerate
     except sf.SoundFileError:
         return 0.0
-    if kind in ("WAV", "WAVEX"):  # libsndfile cuts its promise to the file's size
+    if kind in RIFF:  # libsndfile cuts its promise to the file's size
         return riff_s(file)
-    is_stated = kind == "FLAC" or kind == "MP3" and _states_its_length(file)
+    is_stated = kind == "FLAC" or kind == "MP3" and states_its_length(file)
     return seconds if is_stated and seconds < LONGEST_S else 0.0
-
-
-def riff_s(file: BinaryIO) -> float:
-    """Seconds that a wav's chunks state; 0 where a pipe left them open."""
-    file.seek(12)
-    bytes_a_second = 0
-    while len(head := file.read(8)) == 8:
-        name, size = head[:4], int.from_bytes(head[4:], "little")
-        if name == b"data":
-            return size / bytes_a_second if bytes_a_second and size < 0x7FFF0000 else 0.0
-        start = file.tell()
-        if name == b"fmt ":
-            form = file.read(16)
-            bytes_a_second = int.from_bytes(form[4:8], "little") * int.from_bytes(form[12:14], "little")
-        file.seek(start + size + size % 2)
-    return 0.0
 
 
 def _is_short(file: BinaryIO) -> bool:
@@ -158,27 +140,14 @@ def _is_short(file: BinaryIO) -> bool:
 def _bears_out(file: BinaryIO, samples: int) -> bool:
     """Whether so many decoded samples are surely the whole file."""
     promised, _, is_mp3 = _promised(file)
-    if is_mp3 and not _states_its_length(file):
-        # An estimate from the first frames' bitrate: reading must have ended before it, and near it.
-        missing = promised - samples
-        return 0 < missing <= max(2 * MP3_FRAME, promised // 100)
+    if is_mp3 and not states_its_length(file):
+        return bears_out(promised, samples)
     return 0 < promised == samples
 
 
 def handle(file: BinaryIO) -> Any:
     """A real file's descriptor (libsndfile then reads without the GIL, and sees no name to guess from), else the file."""
     return file if isinstance(file, io.BytesIO) else file.fileno()
-
-
-def _states_its_length(file: BinaryIO) -> bool:
-    """Whether an mp3's first frame is a Xing/Info tag that states the number of frames."""
-    file.seek(0)
-    head = file.read(10)
-    skip = 10 + functools.reduce(lambda size, byte: size << 7 | byte, head[6:10]) if head[:3] == b"ID3" else 0
-    file.seek(skip)
-    frame = file.read(256)
-    at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    return at >= 0 and bool(int.from_bytes(frame[at + 4 : at + 8], "big") & 1)
 
 
 def _ffmpeg_blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, np.ndarray]]:

@@ -12,7 +12,8 @@ import soundfile as sf
 
 from ..console import silenced_stderr
 from ..errors import InputError
-from .decoding import handle, is_cut_off, opened, riff_s
+from ..litert import riff_s
+from .decoding import handle, is_cut_off, opened
 from .loading import checked_rate, finished, load
 from .samples import AudioError
 

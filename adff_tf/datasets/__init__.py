@@ -45,7 +45,8 @@ def load(root: str | Path, kind: str = "auto", label_range: tuple[float, float] 
 
 def terms(source: str) -> str:
     """Licence and citation of the data set that an index's `source` names."""
-    return _MODULES[source.split(" ")[0]].TERMS
+    module = _MODULES.get(source.split(" ")[0])
+    return module.TERMS if module else f"not known: {source} is no data set of this version"
 
 
 def _check_readable(root: Path) -> None:
