@@ -25,7 +25,8 @@ refused, and so is a file that holds less than it states, and one of which libsn
 where an mp3 is damaged, and in an mp3 of variable bitrate without a Xing tag.
 
 The rules for windows, for samples and for the form of an answer are those of `adff_tf.inference` and `adff_tf.audio`, said again
-here because this file must stand alone; tests hold the two together.
+here because this file must stand alone; tests hold the two together. What a wav or mp3 states of its length is
+said here alone, and `audio` takes it from here.
 """
 
 import argparse
