@@ -25,8 +25,8 @@ refused, and so is a file that holds less than it states, and one of which libsn
 where an mp3 is damaged, and in an mp3 of variable bitrate without a Xing tag.
 
 The rules for windows, for samples and for the form of an answer are those of `adff_tf.inference` and `adff_tf.audio`, said again
-here because this file must stand alone; tests hold the two together. What a wav or mp3 states of its length is
-said here alone, and `audio` takes it from here.
+here because this file must stand alone; tests hold the two together. What a wav or mp3 states of its length, and how a name is
+printed, is said here alone, and the rest of adff_tf takes it from here.
 """
 
 import argparse
@@ -509,12 +509,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_ask(_parser().parse_args(arguments)))
     except InputError as error:
         sys.exit(_say(f"error: {error}", 2))
-    except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:  # of standard output: a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_say(f"error: what was answered cannot be written: {error.strerror}", 2))
     except KeyboardInterrupt:
         sys.exit(_say("stopped. What was printed holds.", 130))
 
@@ -542,16 +536,30 @@ def _ask(options: argparse.Namespace) -> int:
         try:
             if not song:
                 raise InputError("a song's name is empty; leave it out, or see what the shell's variable holds")
-            if song == "-" and sys.stdin is None:
-                raise InputError("- was given, and standard input is closed; give a recording by it: … | adff_litert.py MODEL -")
-            source = sys.stdin.buffer.read() if song == "-" else song
-            found = runner.predict(source, hop_s=options.hop, name=song)
+            found = runner.predict(_standard_input() if song == "-" else song, hop_s=options.hop, name=song)
         except InputError as error:
             status = _say(f"error: {error}", 2)
             continue
-        print(json.dumps(found, allow_nan=False) if options.format == "json" else _table(found, is_first), flush=True)
+        _print(json.dumps(found, allow_nan=False) if options.format == "json" else _table(found, is_first))
         is_first = False
     return status
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InputError("- was given, and standard input is closed; give a recording by it: … | adff_litert.py MODEL -")
+    return sys.stdin.buffer.read()
+
+
+def _print(text: str) -> None:
+    """A line of results. Ends the program where it cannot be written."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it holds back would fail once more at the end
+        if isinstance(error, BrokenPipeError):  # whoever read the results wants no more of them, as `| head`
+            sys.exit(141)
+        sys.exit(_say(f"error: what was answered cannot be written: {error.strerror}", 2))
 
 
 def _table(found: dict[str, Any], with_head: bool) -> str:
@@ -567,11 +575,11 @@ def _table(found: dict[str, Any], with_head: bool) -> str:
     return (
         (head if with_head else "")
         + "  ".join(f"{_cell(value):>9}" for value in cells.values())
-        + f"  {_printable(found['path'])}{note}"
+        + f"  {printable(found['path'])}{note}"
     )
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file's name on one line: line breaks and other control characters as Python writes them."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], name)
 

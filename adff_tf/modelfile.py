@@ -2,7 +2,7 @@
 
 A run folder holds `config.json`, every setting of the run, and `model.keras`, its network; `fold1/model.keras` and the like are the
 folds' networks. A network of log-mels alone would not tell at which rate it was trained, so its layer `standardise` carries the
-front end. Both are read from the file itself, a zip archive, without Keras: asking costs a few milliseconds.
+front end. It is read from the file, a zip archive, without Keras, and costs a few milliseconds.
 """
 
 import json

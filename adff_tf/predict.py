@@ -6,7 +6,6 @@ Results go to standard output as they come; progress and errors to standard erro
 import csv
 import dataclasses
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from . import console
 from .audio import SUFFIXES, recordings
 from .errors import InputError, listed
 from .files import expanded, full_disk, is_full, make_writable
+from .litert import printable
 
 if TYPE_CHECKING:
     from .inference import Emotion, EmotionModel
@@ -237,11 +237,6 @@ def _table(options: Output) -> Callable[["Emotion"], None]:
             print("  ".join(f"{cell:>9}" for cell in cells.values()) + f"  {printable(path)}{note}")
 
     return show
-
-
-def printable(name: str) -> str:
-    """A file's name on one line: line breaks and other control characters as Python writes them."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], name)
 
 
 def _cell(value) -> str:
