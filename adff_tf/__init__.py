@@ -9,12 +9,12 @@ __version__ = "0.1.0.dev0"
 
 _PUBLIC = {  # name: the module that holds it
     "AudioError": "audio",
-    "Emotion": "inference",
-    "EmotionModel": "inference",
+    "Emotion": "inference.model",
+    "EmotionModel": "inference.model",
     "Experiment": "config",
     "InputError": "errors",
-    "build_adff": "network",
-    "run": "validation",
+    "build_adff": "model.network",
+    "run": "training.run",
 }
 _MODULES = ("presets", "datasets")
 

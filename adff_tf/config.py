@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from .errors import InputError
-from .files import check_names
+from .support.files import check_names
 
 POOLS = 5  # each level halves time and mel
 FEWEST_FRAMES = 2**POOLS  # frames a segment must keep so that five pools leave at least one

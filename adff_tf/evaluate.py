@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from . import console
 from .config import DataKind
-from .files import expanded
+from .support import console
+from .support.files import expanded
 
 DESCRIPTION = """Score a model that adff-train made on a data set, and write a report.
 
@@ -56,7 +56,7 @@ def _main(arguments: list[str]) -> None:
     terminal = console.Terminal()
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     console.import_tensorflow()
-    from . import evaluation
+    from .training import evaluation
 
     evaluation.evaluate(
         options.model, options.data, folder,

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from . import console
 from .audio import SUFFIXES, recordings
 from .errors import InputError, listed
-from .files import expanded, full_disk, is_full, make_writable
 from .litert import printable
+from .support import console
+from .support.files import expanded, full_disk, is_full, make_writable
 
 if TYPE_CHECKING:
-    from .inference import Emotion, EmotionModel
-    from .plots import Pictures
+    from .inference.model import Emotion, EmotionModel
+    from .reports.song_pictures import Pictures
 
 STDIN = Path("-")
 STOPPED = "stopped. What was printed holds."
@@ -79,10 +79,10 @@ def _main(arguments: list[str]) -> None:
     console.import_tensorflow()
     import tensorflow as tf
 
-    from . import inference
+    from .inference import model as inference_model
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # a second to a first answer, and no gain later
-    ask(inference.EmotionModel.load(options.model), songs, options.output, unusable)
+    ask(inference_model.EmotionModel.load(options.model), songs, options.output, unusable)
 
 
 def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()) -> None:
@@ -91,7 +91,7 @@ def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable:
     unusable: what `find_songs` could not use. Raises InputError for an option that cannot be used, before any song, and where songs
     could not be used, after all of them.
     """
-    from .inference import check_scale
+    from .inference.model import check_scale
 
     model.hop_samples(options.hop)
     check_scale(*options.scale)
@@ -271,7 +271,7 @@ def _checked_room(options: Output) -> Path:
 
 
 def _pictures(folder: Path) -> "Pictures":
-    from .plots import Pictures  # here, because matplotlib takes a second
+    from .reports.song_pictures import Pictures  # here, because matplotlib takes a second
 
     return Pictures(folder)
 

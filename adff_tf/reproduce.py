@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from . import commandline, console, presets
+from . import presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
 from .datasets import pmemo
 from .errors import InputError
-from .files import expanded
-from .reproduction import grid
+from .paper import grid
+from .support import commandline, console
+from .support.files import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .reproduction.cells import Prepared
+    from .paper.cells import Prepared
 
 DESCRIPTION = """Run the paper's tables on your data set, and print them beside the published numbers.
 
@@ -92,7 +93,7 @@ def _main(arguments: list[str]) -> None:
     terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
     console.import_tensorflow()
-    from .reproduction import cells, estimate, tables
+    from .paper import cells, estimate, tables
 
     prepared = cells.prepare([base, *_others(options, base)], folder, features, terminal)
     wanted = tables_of(options, prepared)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from . import console
 from .errors import listed
+from .support import console
 
 if TYPE_CHECKING:
-    from .scoring.run import Finished
+    from .catalogue.run import Finished
 
 DESCRIPTION = """Score a whole catalogue with a trained model: a row a file in OUT/songs, a row a window in OUT/curves, as Parquet.
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-score", DESCRIPTION, Options, arguments)
-    from .scoring import run
+    from .catalogue import run
 
     ways = run.Ways(
         options.engine, options.ray_address, options.cores_per_actor,

@@ -9,9 +9,9 @@ from pathlib import Path
 from shlex import join, quote
 from typing import Literal
 
-from . import commandline, console
 from .config import Experiment
-from .files import expanded
+from .support import commandline, console
+from .support.files import expanded
 
 DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
 
@@ -53,9 +53,9 @@ def _main(arguments: list[str]) -> None:
     terminal.say(architecture(experiment))
 
     console.import_tensorflow()
-    from . import validation
+    from .training import run as runs
 
-    run = validation.run(experiment, folder, options.features, terminal)
+    run = runs.run(experiment, folder, options.features, terminal)
     terminal.say("")
     terminal.say((folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip())
     terminal.say("")

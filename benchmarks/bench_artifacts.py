@@ -15,24 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 quiet_tensorflow()
 
 
 def keras_model(run: str):
     """`model.keras` itself, not the run's servable."""
-    from adff_tf import inference, modelfile
+    from adff_tf.inference import model as inference_model
+    from adff_tf.model import model_file
 
-    file, experiment = modelfile.located(run)
-    return inference.EmotionModel.of(modelfile.load_network(file), experiment)
+    file, experiment = model_file.located(run)
+    return inference_model.EmotionModel.of(model_file.load_network(file), experiment)
 
 
 def session_model(export: Path, experiment):
     """The SavedModel as a session holds it."""
     import tensorflow as tf
 
-    from adff_tf.inference import EmotionModel
+    from adff_tf.inference.model import EmotionModel
 
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
@@ -44,7 +45,7 @@ def session_model(export: Path, experiment):
 
 
 def litert_model(file: Path, experiment):
-    from adff_tf.inference import EmotionModel
+    from adff_tf.inference.model import EmotionModel
     from adff_tf.litert import EmotionRunner
 
     answer = EmotionRunner.load(file).answer

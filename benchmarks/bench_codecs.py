@@ -15,7 +15,7 @@ import pandas as pd
 import soundfile
 import soxr
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 BY_LIBSNDFILE = {
     "flac 16 bit": {"format": "FLAC", "subtype": "PCM_16"},

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 quiet_tensorflow()
 
@@ -23,13 +23,13 @@ def main() -> None:
     import librosa
     import tensorflow as tf
 
-    from adff_tf import features
     from adff_tf.config import Frontend
+    from adff_tf.model import log_mel
 
     frontend = Frontend()
     waveform = np.random.default_rng(0).normal(0, 0.1, int(args.seconds * frontend.sample_rate_hz)).astype("float32")
     batch = tf.constant(waveform[None])
-    in_float32 = tf.function(lambda x: features.log_mel(x, frontend, dft="float32"))
+    in_float32 = tf.function(lambda x: log_mel.log_mel(x, frontend, dft="float32"))
 
     def by_librosa():
         mel = librosa.feature.melspectrogram(
@@ -39,7 +39,7 @@ def main() -> None:
 
     ways = {
         "librosa": by_librosa,
-        "adff_tf, DFT in float64": lambda: features.track_log_mel(waveform, frontend),
+        "adff_tf, DFT in float64": lambda: log_mel.track_log_mel(waveform, frontend),
         "adff_tf, DFT in float32": lambda: in_float32(batch)[0].numpy(),
     }
     reference = by_librosa()

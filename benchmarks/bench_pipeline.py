@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 quiet_tensorflow()
 
@@ -29,10 +29,11 @@ def main() -> None:
     ask.add_argument("--precision", default="mixed_bfloat16")
     args = ask.parse_args()
 
-    from adff_tf import pipeline, training
     from adff_tf.config import Experiment, Network, Segments, Training
-    from adff_tf.network import build_adff
+    from adff_tf.features import pipeline
+    from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
+    from adff_tf.training import fit
 
     experiment = Experiment(
         segments=Segments(sampling="full", fresh=True),
@@ -52,7 +53,7 @@ def main() -> None:
         print(f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})")
         if args.steps:
             model = build_adff(experiment, experiment.training.precision)
-            training.compile_model(model, task, experiment.training, 100)
+            fit.compile_model(model, task, experiment.training, 100)
             x, y = next(batches)
             model.train_on_batch(x, y)
             start = time.perf_counter()
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def noise_tracks(folder: str, count: int):
-    from adff_tf.pipeline import Tracks
+    from adff_tf.features.pipeline import Tracks
 
     rng, files = np.random.default_rng(0), [Path(folder) / f"{k}.npy" for k in range(count)]
     for file in files:

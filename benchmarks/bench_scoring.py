@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from adff_tf.console import Silent, quiet_tensorflow
+from adff_tf.support.console import Silent, quiet_tensorflow
 
 quiet_tensorflow()
 
@@ -52,7 +52,7 @@ def main() -> None:
     ask.add_argument("--engine", default="local", choices=["local", "ray"])
     args = ask.parse_args()
 
-    from adff_tf.scoring import local, run, sources
+    from adff_tf.catalogue import local, run, sources
 
     files = [os.fsdecode(path) for path in sources.find(args.sources).paths.to_pylist()[: args.files]]
     parts = in_another_process(alone, args.model, files, args.windows, args.rounds)
@@ -82,20 +82,23 @@ def alone(model: str, files: list[str], count: int, rounds: int) -> dict[str, fl
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import numpy as np
 
-    from adff_tf import audio, features, inference, modelfile
+    from adff_tf import audio
+    from adff_tf.inference import model as inference_model
+    from adff_tf.model import log_mel as front_end
+    from adff_tf.model import model_file
 
-    file, experiment = modelfile.located(model)
-    network = modelfile.load_network(file)
-    asked = inference.EmotionModel(experiment, lambda waveforms: {})
+    file, experiment = model_file.located(model)
+    network = model_file.load_network(file)
+    asked = inference_model.EmotionModel(experiment, lambda waveforms: {})
     hop, rate, frames = asked.hop_samples(None), asked.sample_rate_hz, experiment.frames
-    log_mel = tf.function(lambda waveforms: features.log_mel(waveforms, experiment.frontend)[:, :frames])
+    log_mel = tf.function(lambda waveforms: front_end.log_mel(waveforms, experiment.frontend)[:, :frames])
     answer = tf.function(lambda log_mels: network(log_mels, training=False))
 
     def cut() -> list[np.ndarray]:
         return [
             samples if k < count else samples[:0]
             for k, (_, samples) in enumerate(
-                window for path in files for window in inference.windows(audio.blocks(path, rate), asked.window, hop)
+                window for path in files for window in inference_model.windows(audio.blocks(path, rate), asked.window, hop)
             )
         ]
 
@@ -124,7 +127,7 @@ def whole(model: str, files: list[str], ways, allowed: float, cores: int) -> Non
     """Score the files and print a line."""
     import pandas as pd
 
-    from adff_tf.scoring import run
+    from adff_tf.catalogue import run
 
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 quiet_tensorflow()
 
@@ -52,15 +52,15 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
     """A function that runs one step of the full network on 20 s windows, warmed up."""
     import tensorflow as tf
 
-    from adff_tf import training
     from adff_tf.config import Experiment, Segments, Training
-    from adff_tf.network import build_adff
+    from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
+    from adff_tf.training import fit
 
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     experiment = Experiment(task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy))
     model = build_adff(experiment, experiment.training.precision)
-    training.compile_model(model, TASKS["arousal"], experiment.training, 100)
+    fit.compile_model(model, TASKS["arousal"], experiment.training, 100)
     x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.random.normal((batch, 1))}
 
     def step():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from .. import console
 from ..errors import InputError
+from ..support import console
 
 if TYPE_CHECKING:
     from .artifacts import Export

@@ -22,12 +22,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .. import claims, datasets, features, inference, litert, modelfile, servable
+from .. import datasets, litert
 from ..config import Experiment
-from ..console import SILENT, Listener, silenced_stderr
 from ..errors import InputError
-from ..files import check_empty, expanded
-from ..network import build_adff
+from ..inference import model as inference_model
+from ..model import log_mel, model_file, servable
+from ..model.network import build_adff
+from ..support import claims
+from ..support.console import SILENT, Listener, silenced_stderr
+from ..support.files import check_empty, expanded
 from . import about, parity, saved_model, tflite, warmup, windows
 
 Format = Literal["saved_model", "tflite"]
@@ -64,7 +67,7 @@ def export(
         if found:  # the export takes the place of its folder
             raise InputError(f"--out {folder} is {what}; give a folder in it or elsewhere")
     check_empty(folder, "the export")
-    file, experiment = modelfile.located(model)
+    file, experiment = model_file.located(model)
     with _partial(folder) as partial, servable.full_disk_told(folder, goes_on=False):
         source = _Source.of(file, experiment)
         listener.say(f"comparing on {len(source.windows)} windows: {source.music} and hostile ones")
@@ -129,26 +132,26 @@ class _Source:
 
     @classmethod
     def of(cls, file: Path, experiment: Experiment) -> "_Source":
-        network = servable.without_cudnn(modelfile.load_network(file))
+        network = servable.without_cudnn(model_file.load_network(file))
         _check_network(file, network, experiment)
-        told = about.about(experiment, _terms(modelfile.run_folder(file)))
-        music, found = windows.of_music(modelfile.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
+        told = about.about(experiment, _terms(model_file.run_folder(file)))
+        music, found = windows.of_music(model_file.run_folder(file), COMPARED, told["window"], told["sample_rate_hz"], seed=0)
         named = {f"{windows.MUSIC} {k}": window for k, window in enumerate(found)}
         named |= windows.hostile(told["window"], told["sample_rate_hz"])
-        wanted = parity.reference(inference.EmotionModel.of(network, experiment).answer, named)
-        inference.check_finite(wanted)
+        wanted = parity.reference(inference_model.EmotionModel.of(network, experiment).answer, named)
+        inference_model.check_finite(wanted)
         return cls(file, experiment, network, told, music, named, wanted)
 
     def calibration(self) -> list[np.ndarray]:
         """Windows of music to calibrate on, drawn apart from those that are compared on."""
         return windows.of_music(
-            modelfile.run_folder(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1
+            model_file.run_folder(self.file), CALIBRATED, self.about["window"], self.about["sample_rate_hz"], seed=1
         )[1]
 
     def log_mels(self) -> dict[str, np.ndarray]:
         """The windows as log-mels `(frames, mels)`."""
         frontend, frames = self.experiment.frontend, self.experiment.frames
-        return {name: features.log_mel(window[None], frontend)[0, :frames].numpy() for name, window in self.windows.items()}
+        return {name: log_mel.log_mel(window[None], frontend)[0, :frames].numpy() for name, window in self.windows.items()}
 
 
 def _check_network(file: Path, network: keras.Model, experiment: Experiment) -> None:
@@ -214,7 +217,7 @@ def _lay_beside(source: _Source, folder: Path, formats: Sequence[Format]) -> Non
     shutil.copyfile(source.file, folder / "model.keras")
     (folder / "config.json").write_text(source.experiment.to_json())
     (folder / about.FILE).write_text(json.dumps(source.about, indent=2) + "\n")
-    card = modelfile.run_folder(source.file) / "model_card.md"
+    card = model_file.run_folder(source.file) / "model_card.md"
     if card.is_file():
         shutil.copyfile(card, folder / card.name)
     if "saved_model" in formats:

@@ -26,10 +26,11 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 import tyro
 
-from .. import console, predict
+from .. import predict
 from ..config import Experiment
 from ..errors import InputError
-from ..inference import EmotionModel
+from ..inference.model import EmotionModel
+from ..support import console
 from ..tasks import TASKS
 from .about import FORMAT
 

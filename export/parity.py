@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference import Answer
+from ..inference.model import Answer
 from .windows import MUSIC
 
 WORST = {"saved_model": 1e-5, "adff_float32": 1e-4, "adff_float16": 5e-3, "adff_int8": 0.08, "adff_int8_full": 0.08}

@@ -20,8 +20,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from .. import features, servable
 from ..config import Experiment
+from ..model import log_mel as front_end
+from ..model import servable
 from ..tasks import TASKS
 
 Outputs = dict[str, tf.Tensor]
@@ -49,7 +50,7 @@ def signatures(twin: keras.Model, experiment: Experiment, about: dict) -> dict[s
     @_function(tf.TensorSpec((None, window), tf.float32, "waveform"))
     def serving_default(waveform):
         waveform = tf.ensure_shape(waveform, (None, window))
-        return _where_finite(waveform, log_mel(features.log_mel(waveform, experiment.frontend)[:, :frames]))
+        return _where_finite(waveform, log_mel(front_end.log_mel(waveform, experiment.frontend)[:, :frames]))
 
     @_function(tf.TensorSpec((None,), tf.float32, "waveform"), tf.TensorSpec((), tf.int32, "hop"))
     def recording(waveform, hop):

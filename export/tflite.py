@@ -33,9 +33,9 @@ from ai_edge_quantizer.qtyping import TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from .. import features
 from ..config import Experiment
-from ..console import silenced_stderr
+from ..model import log_mel as front_end
+from ..support.console import silenced_stderr
 from ..tasks import TASKS
 from .about import FILE
 
@@ -62,7 +62,7 @@ def files(
     frontend, frames, window = experiment.frontend, experiment.frames, about["window"]
 
     def of_waveform(waveform):
-        return network(features.log_mel(waveform, frontend, "float32")[:, :frames], training=False)
+        return network(front_end.log_mel(waveform, frontend, "float32")[:, :frames], training=False)
 
     plain = _with_unique_names(_converted(of_waveform, tf.TensorSpec((1, window), tf.float32, "waveform"), experiment))
     yield "adff_float32.tflite", described(plain, about)

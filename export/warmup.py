@@ -13,7 +13,7 @@ cannot be put into a batch, and a server that refuses a warm-up request does not
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..inference import BATCH
+from ..inference.model import BATCH
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST = 1000  # requests that TensorFlow Serving admits

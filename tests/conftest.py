@@ -2,7 +2,7 @@
 
 import pytest
 
-from adff_tf.console import quiet_tensorflow
+from adff_tf.support.console import quiet_tensorflow
 
 quiet_tensorflow()
 

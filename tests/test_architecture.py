@@ -15,19 +15,17 @@ ABOVE = ("export", "tuning")  # at the top of the repository; they install insid
 # Rooms from the ground up; a room may import those of lower floors and of its own.
 FLOORS = [
     {"errors", "litert"},  # litert.py stands alone: a device gets it by itself
-    {"config", "files", "claims"},
-    {"console", "folders", "tasks", "presets", "audio", "layers"},
-    {"features", "datasets", "network", "metrics", "environment", "commandline"},
-    {"pipeline"},
-    {"training", "baselines", "servable", "modelfile"},
-    {"report"},
-    {"validation", "inference"},
-    {"evaluation", "plots"},
-    {"reproduction", "scoring"},
+    {"config", "support", "tasks", "presets"},
+    {"audio"},
+    {"model", "datasets"},
+    {"features"},
+    {"inference"},
+    {"reports", "training"},
+    {"catalogue", "paper"},
     {"train", "predict", "evaluate", "reproduce", "score"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-PURE_KERAS = ("layers", "network")
+PURE_KERAS = ("model/layers", "model/network")
 
 
 def rooms_imported(file: Path) -> set[str]:
@@ -96,8 +94,8 @@ def test_the_network_is_pure_keras(room):
         "import adff_tf.train, adff_tf.presets",
         "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
         "import adff_tf.datasets, adff_tf.litert",
-        "import adff_tf.reproduce, adff_tf.reproduction.grid",
-        "import adff_tf.score, adff_tf.scoring.run, adff_tf.scoring.on_ray, adff_tf.scoring.worker",
+        "import adff_tf.reproduce, adff_tf.paper.grid",
+        "import adff_tf.score, adff_tf.catalogue.run, adff_tf.catalogue.on_ray, adff_tf.catalogue.worker",
         "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
         "import adff_tf.tuning, adff_tf.tuning.__main__, adff_tf.tuning.space",
     ],

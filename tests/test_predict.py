@@ -17,15 +17,19 @@ import pandas as pd
 import pytest
 import soundfile
 
-from adff_tf import console, evaluate, evaluation, features, predict, validation
+from adff_tf import evaluate, predict
 from adff_tf.audio import AudioError
 from adff_tf.config import Data
-from adff_tf.inference import EmotionModel
-from adff_tf.modelfile import load_network, located
+from adff_tf.inference.model import EmotionModel
+from adff_tf.model import log_mel
+from adff_tf.model.model_file import load_network, located
+from adff_tf.support import console
+from adff_tf.training import evaluation
+from adff_tf.training import run as runs
 
 from . import commands, tiny
-from .test_audio import encode
-from .test_inference import RATE, music, save_run
+from .audio.test_audio import encode
+from .inference.test_model import RATE, music, save_run
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 
@@ -289,7 +293,7 @@ def trained(tmp_path_factory):
     pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(folder / "labels.csv", index=False)
     settings = tiny.experiment(tflm=False).model_copy(update={"data": Data(data=folder / "labels.csv", label_range=(-1, 1))})
     settings = settings.model_copy(update={"validation": settings.validation.model_copy(update={"folds": 4, "final_model": False})})
-    return validation.run(settings, folder / "run"), folder / "labels.csv"
+    return runs.run(settings, folder / "run"), folder / "labels.csv"
 
 
 score = functools.partial(commands.ask, evaluate.main)
@@ -371,7 +375,7 @@ def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
     run, _ = trained
     model, network = EmotionModel.load(run.folder), load_network(located(run.folder)[0])
     waveform = music(6.0, 30)
-    whole = features.track_log_mel(waveform)
+    whole = log_mel.track_log_mel(waveform)
     moved = []
     for start in range(50, 450, 50):
         own = model.predict(waveform[start * 441 : (start + 100) * 441], RATE)

@@ -6,9 +6,10 @@ from pathlib import Path
 from shlex import join
 from typing import Literal
 
-from .. import commandline, console, presets
+from .. import presets
 from ..config import Data, Experiment, Segments, Training
-from ..files import expanded
+from ..support import commandline, console
+from ..support.files import expanded
 from .space import DEMO, PAPER, SECTIONS, Plan, narrowed
 
 DESCRIPTION = """Search seg_num, seg_len and other settings of ADFF for the best score by song, and write a report and best.json.

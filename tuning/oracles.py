@@ -20,7 +20,7 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
 
-from ..files import replaced
+from ..support.files import replaced
 
 OBJECTIVE = kt.Objective("score", "max")
 ENDED = ("COMPLETED", "FAILED")

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-from .. import environment
 from ..config import Experiment
-from ..files import replaced
-from ..report import BLUE, GREY, ORANGE, SCORES, panels
+from ..reports.report import BLUE, GREY, ORANGE, SCORES, panels
+from ..support import environment
+from ..support.files import replaced
 from ..tasks import TASKS
 from .space import SECTIONS, Plan, experiment
 

@@ -33,12 +33,15 @@ import keras_tuner as kt
 import numpy as np
 import pandas as pd
 
-from .. import environment, folders, pipeline, training, validation
+from .. import audio
 from ..config import Experiment
-from ..console import SILENT, Listener
 from ..errors import InputError
-from ..files import expanded
+from ..features import pipeline
+from ..support import environment, folders
+from ..support.console import SILENT, Listener
+from ..support.files import expanded
 from ..tasks import TASKS, Task
+from ..training import fit, run
 from . import oracles, report, trials
 from .space import ALGORITHMS, EPOCHS, Plan, checked
 
@@ -130,7 +133,7 @@ def _search(
         if not worker:
             tuner.oracle.lease_s = lease_s
             tuner.save()
-            environment.write(folder / "environment.json")
+            environment.write(folder / "environment.json", audio.backend())
         if place and place.is_chief:
             listener.say(
                 f"chief at {place.address}: waiting for workers, each the same command with --worker ID instead of --chief"
@@ -158,12 +161,12 @@ def _found(folder: Path) -> Found:
 def prepare(plan: Plan, folder: Path, features: str | Path | None, listener: Listener) -> tuple[trials.Songs, str]:
     """The songs that the search may see, with their log-mels, and the content of index.csv. Raises InputError."""
     base, task = plan.base, TASKS[plan.base.task]
-    index = validation.load_index(base, folder, listener)
-    validation.check_task(task, index)
+    index = run.load_index(base, folder, listener)
+    run.check_task(task, index)
     tracks, bad = pipeline.prepare(index.tracks, features or folder / "features", base.frontend, base.data.skip_bad_audio, listener)
     if bad:
         listener.say(f"going on without {len(bad)} recordings that cannot be used")
-    folds = validation.assign_folds(tracks.table, task, base.validation.folds, base.training.seed)
+    folds = run.assign_folds(tracks.table, task, base.validation.folds, base.training.seed)
     role = np.select([folds == TEST, folds == SCORE], ["test", "score"], "learn")
     songs = trials.Songs(learn=tracks.rows(np.flatnonzero(role == "learn")), score=tracks.rows(np.flatnonzero(role == "score")))
     _check_songs(plan.base, task, songs)
@@ -189,7 +192,7 @@ def _check_songs(base: Experiment, task: Task, songs: trials.Songs) -> None:
                 "more songs, or fewer --folds (3 or more)"
             )
     if base.training.early_stopping:
-        training.check_groups(songs.learn.table)
+        fit.check_groups(songs.learn.table)
 
 
 def _check_begun(folder: Path, plan: Plan) -> None:

@@ -22,12 +22,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from .. import metrics, pipeline, training, validation
 from ..config import Experiment
-from ..console import SILENT, BarsOnly, Listener
 from ..errors import InputError
-from ..files import replaced
+from ..features import pipeline
+from ..support.console import SILENT, BarsOnly, Listener
+from ..support.files import replaced
 from ..tasks import TASKS, Task
+from ..training import fit, metrics
+from ..training import run as runs
 from .space import Space, experiment
 
 RESULT = "result.json"
@@ -103,15 +105,15 @@ def _scores(settings: Experiment, songs: Songs, folder: Path, label: str, listen
     """Song-level scores, as `metrics.score`, of the settings trained on `songs.learn`."""
     task = TASKS[settings.task]
     try:
-        fitted = training.fit(settings, songs.learn, folder, label, BarsOnly(listener))
-        owner, predictions = training.predict(fitted.model, settings, songs.score)
+        fitted = fit.fit(settings, songs.learn, folder, label, BarsOnly(listener))
+        owner, predictions = fit.predict(fitted.model, settings, songs.score)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise kt.errors.FailedTrialError(f"out of memory: {_first_line(error)}") from None
-    except training.Diverged:
-        training.discard_state(folder)
+    except fit.Diverged:
+        fit.discard_state(folder)
         raise kt.errors.FailedTrialError("the training diverged. A lower learning rate may help") from None
-    training.discard_state(folder)
-    return metrics.score(task, task.labels(songs.score.table), validation.by_song(owner, predictions))
+    fit.discard_state(folder)
+    return metrics.score(task, task.labels(songs.score.table), runs.by_song(owner, predictions))
 
 
 def _first_line(error: BaseException) -> str:

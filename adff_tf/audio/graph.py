@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 import soundfile as sf
 
-from ..console import silenced_stderr
 from ..errors import InputError
 from ..litert import riff_s
+from ..support.console import silenced_stderr
 from .decoding import handle, is_cut_off, opened
 from .loading import checked_rate, finished, load
 from .samples import AudioError

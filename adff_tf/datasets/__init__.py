@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError, listed
-from ..files import check_names, expanded
-from . import deam, emomusic, manifest, pmemo, quadrants, synthetic
+from ..support.files import check_names, expanded
+from . import csv_file, deam, emomusic, pmemo, quadrants, synthetic
 from .index import Index
 
 __all__ = ["KINDS", "Index", "load", "terms"]
 
-_MODULES = {module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, manifest)}
+_MODULES = {module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, csv_file)}
 KINDS = tuple(_MODULES)
 
 
@@ -74,7 +74,7 @@ def _check_layout(root: Path, kind: str) -> None:
 
 
 def _index(root: Path, kind: str, label_range: tuple[float, float] | None) -> Index:
-    if kind != manifest.NAME:
+    if kind != csv_file.NAME:
         if label_range is not None:
             raise InputError(
                 f"The label range {label_range} was given, but the data set {kind!r} knows its own. Leave --label-range out."
@@ -82,7 +82,7 @@ def _index(root: Path, kind: str, label_range: tuple[float, float] | None) -> In
         return _MODULES[kind].index(root)
     if label_range is None:
         raise InputError("A CSV file does not tell its range: say which scale the labels are on, e.g. --label-range 1 9.")
-    return manifest.index(root, label_range)
+    return csv_file.index(root, label_range)
 
 
 def _layouts(kinds: Iterable[str]) -> str:

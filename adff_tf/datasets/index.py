@@ -23,7 +23,7 @@ import pandas as pd
 
 from ..audio import SUFFIXES
 from ..errors import InputError, listed
-from ..files import check_names
+from ..support.files import check_names
 
 COLUMNS = ("track_id", "path", "valence", "arousal", "group")
 LABEL_COLUMNS = ("track_id", "valence", "arousal", "group")

@@ -14,8 +14,8 @@ import soundfile
 import tensorflow as tf
 
 from adff_tf.config import Experiment
-from adff_tf.inference import EmotionModel
-from adff_tf.network import build_adff
+from adff_tf.inference.model import EmotionModel
+from adff_tf.model.network import build_adff
 
 from .. import tiny
 
