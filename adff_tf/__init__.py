@@ -25,7 +25,9 @@ def __getattr__(name: str):
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'adff_tf' has no attribute {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'adff_tf' has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
     return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
 
 

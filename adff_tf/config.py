@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from .errors import InputError
-from .support.files import check_names
+from .support.files import check_utf8
 
 POOLS = 5  # each level halves time and mel
 FEWEST_FRAMES = 2**POOLS  # frames a segment must keep so that five pools leave at least one
@@ -40,7 +40,9 @@ def explain(error: pydantic.ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {name}: no such setting")
         elif problem["type"] in ("value_error", "json_invalid"):
-            lines.append("  " + ": ".join(filter(None, (name, problem["msg"].removeprefix("Value error, ")))))
+            lines.append(
+                "  " + ": ".join(filter(None, (name, problem["msg"].removeprefix("Value error, "))))
+            )
         else:
             lines.append(f"  {name}: {problem['msg']}; given {problem['input']!r}")
     return "\n".join(lines)
@@ -49,7 +51,9 @@ def explain(error: pydantic.ValidationError) -> str:
 class Settings(pydantic.BaseModel):
     """A frozen group of settings that knows no other names."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Frontend(Settings):
@@ -59,9 +63,9 @@ class Frontend(Settings):
     """Rate every recording is resampled to, Hz."""
     mels: int = Field(128, ge=32, le=512)
     """Mel bands (Slaney's scale and norm, librosa's default), 0 Hz to half the rate."""
-    window_s: float = Field(0.060, gt=0, le=1)
+    win_length_s: float = Field(0.060, gt=0, le=1)
     """Hann window, seconds."""
-    hop_s: float = Field(0.010, gt=0, le=1)
+    hop_length_s: float = Field(0.010, gt=0, le=1)
     """Step between frames, seconds."""
     n_fft: int = Field(4096, ge=64)
     """DFT length. Not in the paper: the next power of two over the window gives the same numbers in librosa, TensorFlow and
@@ -72,30 +76,33 @@ class Frontend(Settings):
     heard where a recording is empty: it lies at -82 dB in every band, at -77 with dither. From -70 up it cannot."""
 
     @property
-    def window(self) -> int:
+    def win_length(self) -> int:
         """Window in samples."""
-        return round(self.window_s * self.sample_rate_hz)
+        return round(self.win_length_s * self.sample_rate_hz)
 
     @property
-    def hop(self) -> int:
+    def hop_length(self) -> int:
         """Hop in samples."""
-        return round(self.hop_s * self.sample_rate_hz)
+        return round(self.hop_length_s * self.sample_rate_hz)
 
     def frames(self, seconds: float) -> int:
         """Frames of a segment of `seconds`: 100 a second at the paper's hop. The one more that centring gives is dropped."""
-        return round(seconds * self.sample_rate_hz / self.hop)
+        return round(seconds * self.sample_rate_hz / self.hop_length)
 
     @pydantic.model_validator(mode="after")
     def _fits(self):
-        for name, samples, fewest in (("hop_s", self.hop, 1), ("window_s", self.window, 2)):
+        for name, samples, fewest in (
+            ("hop_length_s", self.hop_length, 1),
+            ("win_length_s", self.win_length, 2),
+        ):
             if samples < fewest:
                 raise ValueError(
                     f"{name} {getattr(self, name):g} is {samples} samples at {self.sample_rate_hz} Hz; use {name} "
                     f"{fewest / self.sample_rate_hz:.2g} or more"
                 )
-        if self.window > self.n_fft:
+        if self.win_length > self.n_fft:
             raise ValueError(
-                f"n_fft {self.n_fft} is shorter than the window of {self.window} samples; use {2 ** (self.window - 1).bit_length()}"
+                f"n_fft {self.n_fft} is shorter than the window of {self.win_length} samples; use {2 ** (self.win_length - 1).bit_length()}"
             )
         return self
 
@@ -217,12 +224,14 @@ class Experiment(Settings):
     def _enough_frames(self):
         check_segment(self.frames, self.segments.seg_num)
         if self.frontend.mels < FEWEST_FRAMES:
-            raise ValueError(f"mels is {self.frontend.mels}; five pools need at least {FEWEST_FRAMES}")
+            raise ValueError(
+                f"mels is {self.frontend.mels}; five pools need at least {FEWEST_FRAMES}"
+            )
         return self
 
     def to_json(self) -> str:
         """Raises InputError where the data's path is not UTF-8, as JSON is."""
-        check_names([self.data.data] if self.data.data else [])
+        check_utf8([self.data.data] if self.data.data else [])
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod

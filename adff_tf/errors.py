@@ -9,7 +9,7 @@ class InputError(ValueError):
     """Something the user gave cannot be used: a path, a label, a setting, a recording."""
 
 
-def listed(items, most: int = 10) -> str:
+def format_list(items, most: int = 10) -> str:
     """The items one a line, indented; beyond `most` of them a count of the rest.
 
     >>> print(listed(["a", "b", "c"], most=2))

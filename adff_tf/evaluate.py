@@ -9,7 +9,7 @@ import tyro
 
 from .config import DataKind
 from .support import console
-from .support.files import expanded
+from .support.files import expand_user
 
 DESCRIPTION = """Score a model that adff-train made on a data set, and write a report.
 
@@ -52,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-evaluate", DESCRIPTION, Options, arguments)
-    folder = expanded(options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}")
+    folder = expand_user(
+        options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}"
+    )
     terminal = console.Terminal()
-    terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    terminal.log(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     console.import_tensorflow()
     from .training import evaluation
 
@@ -62,16 +64,18 @@ def _main(arguments: list[str]) -> None:
         options.model, options.data, folder,
         kind=options.kind, label_range=options.label_range, features=options.features, skip_bad_audio=options.skip_bad_audio,
         allow_trained=options.allow_trained, leave_out_trained=options.leave_out_trained, dynamic=options.dynamic,
-        listener=terminal,
+        reporter=terminal,
     )  # fmt: skip
     text = (folder / "report.md").read_text()
-    terminal.say("\n" + text.split("\n", 1)[1].split("![")[0].strip() + "\n")
-    terminal.say(f"report: {folder / 'report.md'}")
+    terminal.log("\n" + text.split("\n", 1)[1].split("![")[0].strip() + "\n")
+    terminal.log(f"report: {folder / 'report.md'}")
 
 
 def _name(path: Path) -> str:
-    path = expanded(path).resolve()
-    return f"{path.parent.parent.name}-{path.parent.name}" if path.name == "model.keras" else path.stem
+    path = expand_user(path).resolve()
+    return (
+        f"{path.parent.parent.name}-{path.parent.name}" if path.name == "model.keras" else path.stem
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ process, so LiteRT is shown none that is not as it was exported. That guards aga
 
 **Windows.** A window starts every `hop_s` seconds, half a window unless given. What is left behind the last whole one, if half a
 hop or more, is covered by a window taken from further forward; a recording shorter than a window is padded with silence. The
-song's values are means over windows, `deviation` their sample standard deviation. Valence and arousal are in units of [-1, 1],
+song's values are means over windows, `std` their sample std. Valence and arousal are in units of [-1, 1],
 linear outputs: a value may lie a little outside. One window and one block of sound are held, whatever the length.
 
 **Sound.** libsndfile decodes wav, flac, ogg, opus, mp3, aiff; the content decides, not the name. Integers are divided by
@@ -58,7 +58,10 @@ try:
     import numpy as np
     import soundfile as sf
     import soxr
-except (ImportError, OSError) as error:  # OSError: soundfile is there, and the libsndfile that it wraps is not
+except (
+    ImportError,
+    OSError,
+) as error:  # OSError: soundfile is there, and the libsndfile that it wraps is not
     if __name__ == "__main__":
         sys.exit(f"error: {_missing(error)}")
     raise ImportError(_missing(error)) from error
@@ -122,7 +125,9 @@ class EmotionRunner:
         window: `(samples,)` at the model's rate, full scale ±1. Returns `()` a target, or `probabilities` `(classes,)`, float32.
         """
         if np.shape(window) != (self.window,):
-            raise InputError(f"a window of shape {np.shape(window)} was given; give ({self.window},), at {self.sample_rate_hz} Hz")
+            raise InputError(
+                f"a window of shape {np.shape(window)} was given; give ({self.window},), at {self.sample_rate_hz} Hz"
+            )
         waveform = np.ascontiguousarray(_mono(window), "float32")
         _check(waveform, "the window")
         with self._lock:
@@ -130,7 +135,11 @@ class EmotionRunner:
         return {name: outputs[name][0] for name in self.about["outputs"]}
 
     def predict(
-        self, source: str | Path | bytes | np.ndarray, source_rate_hz: int | None = None, hop_s: float | None = None, name: str = ""
+        self,
+        source: str | Path | bytes | np.ndarray,
+        source_rate_hz: int | None = None,
+        hop_s: float | None = None,
+        name: str = "",
     ) -> dict[str, Any]:
         """The emotion of one recording, of any length, ready for JSON; docs/on-device.md lists its fields.
 
@@ -138,25 +147,42 @@ class EmotionRunner:
         hop_s: seconds from one window to the next. name: what to call it where it has no path. Raises InputError.
         """
         hop = self.hop_samples(hop_s)
-        name = name or (str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>")
-        cut = _Windows(_at_rate(_decoded(source, source_rate_hz, name), self.sample_rate_hz, name), self.window, hop)
+        name = name or (
+            str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>"
+        )
+        cut = _Windows(
+            _at_rate(_decoded(source, source_rate_hz, name), self.sample_rate_hz, name),
+            self.window,
+            hop,
+        )
         spans, answers = [], []
         for start, end, samples in cut:
             spans.append((start, end))
             answers.append(self._number(samples))
         if not spans:
-            raise InputError(f"{name}: holds no samples; give a recording that is longer than nothing")
+            raise InputError(
+                f"{name}: holds no samples; give a recording that is longer than nothing"
+            )
         return {
             "path": name,
             "seconds": round(cut.samples / self.sample_rate_hz, 3),
-            **self._whole({output: np.stack([answer[output] for answer in answers]) for output in self.about["outputs"]}),
+            **self._whole(
+                {
+                    output: np.stack([answer[output] for answer in answers])
+                    for output in self.about["outputs"]
+                }
+            ),
             "window_s": self.window / self.sample_rate_hz,
             "hop_s": hop / self.sample_rate_hz,
             "padded": cut.samples < self.window,
-            "curve": [self._row(*span, answer) for span, answer in zip(spans, answers, strict=True)],
+            "curve": [
+                self._row(*span, answer) for span, answer in zip(spans, answers, strict=True)
+            ],
         }
 
-    def stream(self, blocks: Iterable[np.ndarray], source_rate_hz: int, hop_s: float | None = None) -> Iterator[dict[str, Any]]:
+    def stream(
+        self, blocks: Iterable[np.ndarray], source_rate_hz: int, hop_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
         """A row of `predict`'s `curve` each time a window is complete: `start`, `end` in seconds from the first sample, and values.
 
         blocks: `(samples,)` or `(samples, channels)` of any size, such as a microphone's. Where they end, what is left is answered
@@ -173,8 +199,12 @@ class EmotionRunner:
         if hop_s is None:
             return self.window // 2
         longest = self.window / self.sample_rate_hz
-        if not (isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
-            raise InputError(f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s")
+        if not (
+            isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest
+        ):  # NaN too
+            raise InputError(
+                f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s"
+            )
         return round(hop_s * self.sample_rate_hz)
 
     def _number(self, window: np.ndarray) -> dict[str, np.ndarray]:
@@ -189,7 +219,10 @@ class EmotionRunner:
 
     def _row(self, start: int, end: int, answer: dict[str, np.ndarray]) -> dict[str, Any]:
         """A window's row of the curve; start, end: samples."""
-        span = {"start": round(start / self.sample_rate_hz, 3), "end": round(end / self.sample_rate_hz, 3)}
+        span = {
+            "start": round(start / self.sample_rate_hz, 3),
+            "end": round(end / self.sample_rate_hz, 3),
+        }
         if self.about["classes"]:
             return span | self._classes(answer["probabilities"])
         return span | {name: float(value) for name, value in answer.items()}
@@ -198,10 +231,15 @@ class EmotionRunner:
         """The song's values; windows: by output, `(windows,)` or `(windows, classes)`."""
         if self.about["classes"]:
             found = self._classes(windows["probabilities"].mean(axis=0))
-            return ({"quadrant": found["label"]} if self.about["task"] == "quadrant" else {}) | found
+            return (
+                {"quadrant": found["label"]} if self.about["task"] == "quadrant" else {}
+            ) | found
         values = {name: float(value.mean()) for name, value in windows.items()}
-        deviation = {name: float(value.std(ddof=1)) if len(value) > 1 else None for name, value in windows.items()}
-        return values | self._quadrant(values) | {"deviation": deviation, "scale": self.about["scale"]}
+        std = {
+            name: float(value.std(ddof=1)) if len(value) > 1 else None
+            for name, value in windows.items()
+        }
+        return values | self._quadrant(values) | {"std": std, "scale": self.about["scale"]}
 
     def _classes(self, probabilities: np.ndarray) -> dict[str, Any]:
         by_class = dict(zip(self.about["classes"], probabilities.tolist(), strict=True))
@@ -213,7 +251,14 @@ class EmotionRunner:
             return {}
         middle = sum(self.about["scale"]) / 2
         signs = values["valence"] >= middle, values["arousal"] >= middle
-        return {"quadrant": {(True, True): "Q1", (False, True): "Q2", (False, False): "Q3", (True, False): "Q4"}[signs]}
+        return {
+            "quadrant": {
+                (True, True): "Q1",
+                (False, True): "Q2",
+                (False, False): "Q3",
+                (True, False): "Q4",
+            }[signs]
+        }
 
 
 def _read(path: str | Path) -> bytes:
@@ -244,16 +289,22 @@ def _described(content: bytes, path: str | Path) -> dict[str, Any]:
         ) from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else type(about).__name__
-        raise InputError(f"{path} is of format {found!r}, and this reads {FORMAT}; use the adff_litert.py of the same export")
+        raise InputError(
+            f"{path} is of format {found!r}, and this reads {FORMAT}; use the adff_litert.py of the same export"
+        )
     wrong = [name for name, kind in FIELDS.items() if not isinstance(about.get(name), kind)]
     if wrong:
         raise InputError(f"{path}: its {DESCRIPTION} does not say {', '.join(wrong)}. {again}")
     if hashlib.sha256(memoryview(content)[: about["size"]]).hexdigest() != about["sha256"]:
-        raise InputError(f"{path} is damaged: its content is not what was exported (SHA-256). {again}")
+        raise InputError(
+            f"{path} is damaged: its content is not what was exported (SHA-256). {again}"
+        )
     return about
 
 
-def _signature(content: bytes, about: dict[str, Any], path: str | Path, threads: int) -> Callable[..., dict[str, np.ndarray]]:
+def _signature(
+    content: bytes, about: dict[str, Any], path: str | Path, threads: int
+) -> Callable[..., dict[str, np.ndarray]]:
     """LiteRT's function for a model's content, ready to run. Raises InputError."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -265,8 +316,12 @@ def _signature(content: bytes, about: dict[str, Any], path: str | Path, threads:
         run = interpreter.get_signature_runner("serving_default")
     except (RuntimeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"{path} does not load: {reason}. Try a newer LiteRT: pip install -U ai-edge-litert") from None
-    inputs = {name: tuple(detail["shape"].tolist()) for name, detail in run.get_input_details().items()}
+        raise InputError(
+            f"{path} does not load: {reason}. Try a newer LiteRT: pip install -U ai-edge-litert"
+        ) from None
+    inputs = {
+        name: tuple(detail["shape"].tolist()) for name, detail in run.get_input_details().items()
+    }
     if "log_mel" in inputs:
         raise InputError(
             f"{path} takes log-mels, which your own program has to compute, and no sound; "
@@ -274,7 +329,9 @@ def _signature(content: bytes, about: dict[str, Any], path: str | Path, threads:
         )
     outputs = set(run.get_output_details())
     if inputs != {"waveform": (1, about["window"])} or outputs != set(about["outputs"]):
-        raise InputError(f"{path} takes {inputs} and gives {outputs}, and its {DESCRIPTION} says otherwise. Export it again")
+        raise InputError(
+            f"{path} takes {inputs} and gives {outputs}, and its {DESCRIPTION} says otherwise. Export it again"
+        )
     return run
 
 
@@ -325,29 +382,47 @@ class _Windows:
 # === Sound ===
 
 
-def _decoded(source: str | Path | bytes | np.ndarray, source_rate_hz: int | None, name: str) -> Iterator[Decoded]:
+def _decoded(
+    source: str | Path | bytes | np.ndarray, source_rate_hz: int | None, name: str
+) -> Iterator[Decoded]:
     """A source's rate in Hz and its samples as mono float32 `(samples,)`, block by block."""
     if isinstance(source, np.ndarray):
         if source_rate_hz is None:
-            raise InputError("an array of samples was given without its rate; pass source_rate_hz, for example 44100")
+            raise InputError(
+                "an array of samples was given without its rate; pass source_rate_hz, for example 44100"
+            )
         rate = _checked_rate(source_rate_hz, "source_rate_hz")
         yield from ((rate, piece) for piece in _pieces(source))
         return
     if not isinstance(source, str | Path | bytes):
-        raise InputError(f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array")
+        raise InputError(
+            f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array"
+        )
     if source_rate_hz is not None:
-        raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
+        raise InputError(
+            f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out"
+        )
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else _opened(os.path.expanduser(source)) as file:
+        with (
+            io.BytesIO(source)
+            if isinstance(source, bytes)
+            else _opened(os.path.expanduser(source)) as file
+        ):
             yield from _by_libsndfile(file, name)
     except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from None
+        raise InputError(
+            f"{name}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from None
 
 
 def _opened(path: str) -> BinaryIO:
     """The file, unbuffered: libsndfile reads from its descriptor and must find it where Python left it."""
-    if "\0" in path or not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
-        raise InputError(f"{path!r} is a folder or a device, not a file; give the path of one recording")
+    if "\0" in path or not stat.S_ISREG(
+        os.stat(path).st_mode
+    ):  # opening a pipe would wait for a writer
+        raise InputError(
+            f"{path!r} is a folder or a device, not a file; give the path of one recording"
+        )
     return open(path, "rb", buffering=0)
 
 
@@ -366,10 +441,14 @@ def _by_libsndfile(file: BinaryIO, name: str) -> Iterator[Decoded]:
         raise InputError(f"{name}: the file is empty (0 bytes)")
     samples, kind = 0, ""
     try:
-        with _Sound(file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False) as sound:
+        with _Sound(
+            file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False
+        ) as sound:
             stated, rate, kind = sound.frames, sound.samplerate, sound.format
             if not 1000 <= rate <= 768_000:
-                raise InputError(f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used")
+                raise InputError(
+                    f"{name}: states a sample rate of {rate} Hz; 1000 to 768000 can be used"
+                )
             while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
                 samples += len(block)
                 yield rate, _mono(block)
@@ -407,7 +486,10 @@ def riff_s(file: BinaryIO) -> float:
         start = file.tell()
         if name == b"fmt ":
             form = file.read(16)
-            tag, rate, average, block = (int.from_bytes(form[at : at + n], "little") for at, n in ((0, 2), (4, 4), (8, 4), (12, 2)))
+            tag, rate, average, block = (
+                int.from_bytes(form[at : at + n], "little")
+                for at, n in ((0, 2), (4, 4), (8, 4), (12, 2))
+            )
             # of samples in blocks the header's own average; it may be wrong where a block is a sample, which counts itself
             bytes_a_second = rate * block if tag in (1, 3, 0xFFFE) else average
         elif name == b"ds64":  # of more than 4 GB
@@ -420,7 +502,11 @@ def states_its_length(file: BinaryIO) -> bool:
     """Whether an mp3's first frame is a Xing/Info tag that states the number of frames."""
     file.seek(0)
     head = file.read(10)
-    skip = 10 + sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10]))) if head[:3] == b"ID3" else 0
+    skip = (
+        10 + sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10])))
+        if head[:3] == b"ID3"
+        else 0
+    )
     file.seek(skip)
     frame = file.read(256)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
@@ -435,9 +521,15 @@ def bears_out(estimate: int, samples: int) -> bool:
 def _pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
     """An array as mono float32 `(samples,)` of at most BLOCK samples each."""
     if not isinstance(samples, np.ndarray) or samples.ndim not in (1, 2):
-        given = f"an array of shape {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
+        given = (
+            f"an array of shape {samples.shape}"
+            if isinstance(samples, np.ndarray)
+            else type(samples).__name__
+        )
         raise InputError(f"{given} was given; give a NumPy array (samples,) or (samples, channels)")
-    if samples.ndim == 2 and samples.shape[1] > max(8, len(samples)):  # a stream's block may be as short as it likes
+    if samples.ndim == 2 and samples.shape[1] > max(
+        8, len(samples)
+    ):  # a stream's block may be as short as it likes
         raise InputError(
             f"an array of shape {samples.shape} was given, more channels than samples; "
             "give (samples, channels): transpose it with .T"
@@ -457,7 +549,9 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         centre = full_scale if samples.dtype == np.uint8 else np.float32(0)
         samples = (samples.astype(np.float32) - centre) / full_scale
     else:
-        raise InputError(f"samples of type {samples.dtype} were given; give float32, float64, int8, int16, int32 or uint8")
+        raise InputError(
+            f"samples of type {samples.dtype} were given; give float32, float64, int8, int16, int32 or uint8"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
 
@@ -468,7 +562,9 @@ def _at_rate(decoded: Iterable[Decoded], wanted_hz: int, name: str) -> Iterator[
     for rate, block in decoded:
         _check(block, name)
         if rate != wanted_hz:
-            resampler = resampler or soxr.ResampleStream(rate, wanted_hz, 1, dtype="float32", quality="HQ")
+            resampler = resampler or soxr.ResampleStream(
+                rate, wanted_hz, 1, dtype="float32", quality="HQ"
+            )
             block = resampler.resample_chunk(np.ascontiguousarray(block))
         yield block
     if resampler:
@@ -493,7 +589,9 @@ def _checked_rate(rate_hz: Any, name: str) -> int:
     except TypeError:
         rate = 0
     if not 1000 <= rate <= 768_000:
-        raise InputError(f"{name}={rate_hz!r} was given; give a whole number of samples a second, 1000 to 768000")
+        raise InputError(
+            f"{name}={rate_hz!r} was given; give a whole number of samples a second, 1000 to 768000"
+        )
     return rate
 
 
@@ -518,11 +616,29 @@ def _parser() -> argparse.ArgumentParser:
         description="What an exported model hears in songs. A song that cannot be used is named on standard error, the others go "
         "on, and the exit status is 2."
     )
-    parser.add_argument("model", metavar="MODEL", help="an export's .tflite that takes a waveform, such as adff_int8.tflite")
-    parser.add_argument("songs", metavar="SONG", nargs="+", help="a recording, or - for one from standard input")
-    parser.add_argument("--hop", metavar="S", type=float, help="seconds from one window to the next; half a window if not given")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="json: an object a line, with the curve")
-    parser.add_argument("--threads", metavar="N", type=int, default=2, help="processors to use (default: 2)")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="an export's .tflite that takes a waveform, such as adff_int8.tflite",
+    )
+    parser.add_argument(
+        "songs", metavar="SONG", nargs="+", help="a recording, or - for one from standard input"
+    )
+    parser.add_argument(
+        "--hop",
+        metavar="S",
+        type=float,
+        help="seconds from one window to the next; half a window if not given",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="json: an object a line, with the curve",
+    )
+    parser.add_argument(
+        "--threads", metavar="N", type=int, default=2, help="processors to use (default: 2)"
+    )
     return parser
 
 
@@ -535,19 +651,29 @@ def _ask(options: argparse.Namespace) -> int:
     for song in options.songs:
         try:
             if not song:
-                raise InputError("a song's name is empty; leave it out, or see what the shell's variable holds")
-            found = runner.predict(_standard_input() if song == "-" else song, hop_s=options.hop, name=song)
+                raise InputError(
+                    "a song's name is empty; leave it out, or see what the shell's variable holds"
+                )
+            found = runner.predict(
+                _standard_input() if song == "-" else song, hop_s=options.hop, name=song
+            )
         except InputError as error:
             status = _say(f"error: {error}", 2)
             continue
-        _print(json.dumps(found, allow_nan=False) if options.format == "json" else _table(found, is_first))
+        _print(
+            json.dumps(found, allow_nan=False)
+            if options.format == "json"
+            else _table(found, is_first)
+        )
         is_first = False
     return status
 
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
-        raise InputError("- was given, and standard input is closed; give a recording by it: … | adff_litert.py MODEL -")
+        raise InputError(
+            "- was given, and standard input is closed; give a recording by it: … | adff_litert.py MODEL -"
+        )
     return sys.stdin.buffer.read()
 
 
@@ -556,22 +682,34 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it holds back would fail once more at the end
-        if isinstance(error, BrokenPipeError):  # whoever read the results wants no more of them, as `| head`
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what it holds back would fail once more at the end
+        if isinstance(
+            error, BrokenPipeError
+        ):  # whoever read the results wants no more of them, as `| head`
             sys.exit(141)
         sys.exit(_say(f"error: what was answered cannot be written: {error.strerror}", 2))
 
 
 def _table(found: dict[str, Any], with_head: bool) -> str:
     """A song's line for reading, under the names of its columns if it is the first."""
-    cells: dict[str, Any] = {name: found[name] for name in ("seconds", "valence", "arousal") if name in found}
-    cells |= {f"{name} ±": value for name, value in found.get("deviation", {}).items()}
+    cells: dict[str, Any] = {
+        name: found[name] for name in ("seconds", "valence", "arousal") if name in found
+    }
+    cells |= {f"{name} ±": value for name, value in found.get("std", {}).items()}
     if "label" in found:  # the quadrant too, where that is the task
-        cells |= {"label": found["label"]} | {f"p_{name}": value for name, value in found["probabilities"].items()}
+        cells |= {"label": found["label"]} | {
+            f"p_{name}": value for name, value in found["probabilities"].items()
+        }
     elif "quadrant" in found:
         cells["quadrant"] = found["quadrant"]
     head = "  ".join(f"{name:>9}" for name in cells) + "  song\n"
-    note = f"  (shorter than a window of {found['window_s']:g} s: padded with silence)" if found["padded"] else ""
+    note = (
+        f"  (shorter than a window of {found['window_s']:g} s: padded with silence)"
+        if found["padded"]
+        else ""
+    )
     return (
         (head if with_head else "")
         + "  ".join(f"{_cell(value):>9}" for value in cells.values())

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from .audio import SUFFIXES, recordings
-from .errors import InputError, listed
+from .audio import SUFFIXES, find_recordings
+from .errors import InputError, format_list
 from .litert import printable
 from .support import console
-from .support.files import expanded, full_disk, is_full, make_writable
+from .support.files import disk_full_error, ensure_writable, expand_user, is_disk_full
 
 if TYPE_CHECKING:
-    from .inference.model import Emotion, EmotionModel
+    from .inference.emotion import Emotion
+    from .inference.model import EmotionModel
     from .reports.song_pictures import Pictures
 
 STDIN = Path("-")
@@ -81,17 +82,21 @@ def _main(arguments: list[str]) -> None:
 
     from .inference import model as inference_model
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # a second to a first answer, and no gain later
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )  # a second to a first answer, and no gain later
     ask(inference_model.EmotionModel.load(options.model), songs, options.output, unusable)
 
 
-def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()) -> None:
+def ask(
+    model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()
+) -> None:
     """Print what a model answers for each song, and draw what is asked for; songs that cannot be used are named at the end.
 
     unusable: what `find_songs` could not use. Raises InputError for an option that cannot be used, before any song, and where songs
     could not be used, after all of them.
     """
-    from .inference.model import check_scale
+    from .inference.emotion import check_scale
 
     model.hop_samples(options.hop)
     check_scale(*options.scale)
@@ -100,31 +105,35 @@ def ask(model: "EmotionModel", songs: Sequence[Path], options: Output, unusable:
     pictures, bad = None, list(unusable)
     terminal = console.Terminal(stderr=True)
     for reason in unusable:
-        terminal.say(f"error: {reason}")
+        terminal.log(f"error: {reason}")
     with terminal.bar("songs", len(songs), passing=len(songs) == 1) as advance:
         for song in songs:
 
-            def on_progress(seconds: float, name: str = "standard input" if song == STDIN else song.name) -> None:
+            def on_progress(
+                seconds: float, name: str = "standard input" if song == STDIN else song.name
+            ) -> None:
                 advance(0, f"{printable(name)}, {int(seconds // 60)}:{int(seconds % 60):02}")
 
             try:
                 emotion = _heard(model, song, options, on_progress).rescaled(*options.scale)
             except InputError as error:
                 bad.append(str(error))
-                terminal.say(f"error: {error}")
+                terminal.log(f"error: {error}")
             else:
                 _print(show, emotion)
                 if options.plot:
                     pictures = pictures or _pictures(folder)
                     for file in pictures.add(emotion):
-                        terminal.say(f"plot: {file}")
+                        terminal.log(f"plot: {file}")
             advance()
     if pictures:
         for file in pictures.finish():
-            terminal.say(f"plot: {file}")
+            terminal.log(f"plot: {file}")
     count = len(songs) + len(unusable)
     if count > 1 and bad:
-        raise InputError(f"{len(bad)} of {count} songs could not be used:\n{listed(bad, most=50)}")
+        raise InputError(
+            f"{len(bad)} of {count} songs could not be used:\n{format_list(bad, most=50)}"
+        )
     if bad:
         sys.exit(2)
 
@@ -141,16 +150,28 @@ def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
             songs.append(path)
             continue
         try:
-            path = expanded(path)
-            found = sorted(map(Path, recordings(path, unusable))) if path.is_dir() else [path]
-        except (OSError, InputError) as error:  # a name that is too long, a folder above that may not be searched
-            unusable.append(str(error) if isinstance(error, InputError) else f"{path} cannot be read: {error.strerror}")
+            path = expand_user(path)
+            found = sorted(map(Path, find_recordings(path, unusable))) if path.is_dir() else [path]
+        except (
+            OSError,
+            InputError,
+        ) as error:  # a name that is too long, a folder above that may not be searched
+            unusable.append(
+                str(error)
+                if isinstance(error, InputError)
+                else f"{path} cannot be read: {error.strerror}"
+            )
             continue
         if not found:
-            unusable.append(f"{path} holds no recordings ({', '.join(SUFFIXES)}), nor do the folders in it")
+            unusable.append(
+                f"{path} holds no recordings ({', '.join(SUFFIXES)}), nor do the folders in it"
+            )
         songs += found
     if not songs:
-        raise InputError("\n".join(unusable) or "no song was given; give recordings, a folder of them, or - for standard input")
+        raise InputError(
+            "\n".join(unusable)
+            or "no song was given; give recordings, a folder of them, or - for standard input"
+        )
     return list(dict.fromkeys(songs)), unusable
 
 
@@ -160,13 +181,17 @@ def _print(show: Callable[["Emotion"], None], emotion: "Emotion") -> None:
         show(emotion)
         sys.stdout.flush()
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             raise
-        console.drop_output()
-        raise InputError("the disk that standard output goes to is full; what it holds so far is good. Write to another") from None
+        console.discard_stdout()
+        raise InputError(
+            "the disk that standard output goes to is full; what it holds so far is good. Write to another"
+        ) from None
 
 
-def _heard(model: "EmotionModel", song: Path, options: Output, on_progress: Callable[[float], None]) -> "Emotion":
+def _heard(
+    model: "EmotionModel", song: Path, options: Output, on_progress: Callable[[float], None]
+) -> "Emotion":
     """The answer for a file, or for standard input, which goes through a temporary file: hours do not fit into memory."""
     if song != STDIN:
         return model.predict(song, hop_s=options.hop, on_progress=on_progress)
@@ -177,10 +202,12 @@ def _heard(model: "EmotionModel", song: Path, options: Output, on_progress: Call
             shutil.copyfileobj(sys.stdin.buffer, spool)
             spool.flush()
         except OSError as error:
-            if not is_full(error):
+            if not is_disk_full(error):
                 raise
-            raise full_disk(Path(spool.name)) from None
-        emotion = model.predict(spool.name, hop_s=options.hop, name="standard input", on_progress=on_progress)
+            raise disk_full_error(Path(spool.name)) from None
+        emotion = model.predict(
+            spool.name, hop_s=options.hop, name="standard input", on_progress=on_progress
+        )
         return dataclasses.replace(emotion, path=str(STDIN))
 
 
@@ -191,14 +218,20 @@ def _rows(emotion: "Emotion", of_windows: bool) -> Iterator[dict]:
     """Flat rows: the song's, or its windows'."""
     whole = emotion.as_dict()
     for row in whole["curve"] if of_windows else [whole]:
-        flat = {"path": emotion.path, **{key: row[key] for key in ("start", "end", "seconds") if key in row}}
+        flat = {
+            "path": emotion.path,
+            **{key: row[key] for key in ("start", "end", "seconds") if key in row},
+        }
         if emotion.task.is_regression:
             flat |= {name: row[name] for name in emotion.task.targets}
             if not of_windows:
-                flat |= {f"{name}_deviation": value for name, value in whole["deviation"].items()}
+                flat |= {f"{name}_std": value for name, value in whole["std"].items()}
                 flat |= {"quadrant": whole["quadrant"]} if "quadrant" in whole else {}
         else:
-            flat |= {"label": row["label"], **{f"p_{name}": value for name, value in row["probabilities"].items()}}
+            flat |= {
+                "label": row["label"],
+                **{f"p_{name}": value for name, value in row["probabilities"].items()},
+            }
         yield flat if of_windows else flat | {"padded": emotion.is_padded}
 
 
@@ -215,7 +248,12 @@ def _csv(options: Output) -> Callable[["Emotion"], None]:
             if writer is None:
                 writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
                 writer.writeheader()
-            writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
+            writer.writerow(
+                {
+                    key: f"{value:.6g}" if isinstance(value, float) else value
+                    for key, value in row.items()
+                }
+            )
 
     return show
 
@@ -229,11 +267,15 @@ def _table(options: Output) -> Callable[["Emotion"], None]:
         for row in _rows(emotion, options.curve):
             path = row.pop("path")
             is_padded = row.pop("padded", False)
-            cells = {key.replace("_deviation", " ±"): _cell(value) for key, value in row.items()}
+            cells = {key.replace("_std", " ±"): _cell(value) for key, value in row.items()}
             if is_first:
                 print("  ".join(f"{name:>9}" for name in cells) + "  song")
                 is_first = False
-            note = f"  (shorter than a window of {emotion.window_s:g} s: padded with silence)" if is_padded else ""
+            note = (
+                f"  (shorter than a window of {emotion.window_s:g} s: padded with silence)"
+                if is_padded
+                else ""
+            )
             print("  ".join(f"{cell:>9}" for cell in cells.values()) + f"  {printable(path)}{note}")
 
     return show
@@ -250,10 +292,12 @@ def _cell(value) -> str:
 
 def _checked_room(options: Output) -> Path:
     """The folder for plots. Raises InputError before any work where they would take the place of others, or cannot be written."""
-    folder = expanded(options.out or Path("predictions"))
+    folder = expand_user(options.out or Path("predictions"))
     if not options.plot:
         if options.out:
-            raise InputError(f"--out {options.out} is the folder for plots; add --plot, or send what is printed to a file by >")
+            raise InputError(
+                f"--out {options.out} is the folder for plots; add --plot, or send what is printed to a file by >"
+            )
         return folder
     try:
         if folder.exists() and not folder.is_dir():
@@ -264,9 +308,11 @@ def _checked_room(options: Output) -> Path:
                 f"{folder} holds plots already ({there[0].name}{', …' if len(there) > 1 else ''}); "
                 "give another folder by --out, or let them be replaced by --overwrite"
             )
-        make_writable(folder, "the plots")
+        ensure_writable(folder, "the plots")
     except OSError as error:
-        raise InputError(f"--out {folder} cannot be written: {error.strerror}; give another folder") from None
+        raise InputError(
+            f"--out {folder} cannot be written: {error.strerror}; give another folder"
+        ) from None
     return folder
 
 

@@ -19,7 +19,9 @@ def fast_precision(proc: Path = Path("/proc")) -> Precision:
 def paper() -> Experiment:
     """Section 3.2 of the paper: 20 s, seg_num 6, one random segment a song, 200 epochs of Adam at 1e-5, five folds, float32."""
     return Experiment(
-        segments=Segments(seg_len=20.0, seg_num=6, sampling="simple"), training=Training(), validation=Validation(folds=5)
+        segments=Segments(seg_len=20.0, seg_num=6, sampling="simple"),
+        training=Training(),
+        validation=Validation(folds=5),
     )
 
 
@@ -33,7 +35,13 @@ def fast() -> Experiment:
         frontend=Frontend(floor_db=-70.0),
         segments=Segments(seg_len=10.0, seg_num=6, sampling="full", fresh=True),
         network=Network(width=0.25),
-        training=Training(epochs=24, batch_size=8, learning_rate=1e-3, schedule="cosine", precision=fast_precision()),
+        training=Training(
+            epochs=24,
+            batch_size=8,
+            learning_rate=1e-3,
+            schedule="cosine",
+            precision=fast_precision(),
+        ),
         validation=Validation(hold_out=True),
     )
 
@@ -44,7 +52,13 @@ def demo() -> Experiment:
         data=Data(clips=900, clip_s=6.0),
         segments=Segments(seg_len=4.0, seg_num=2, sampling="full", fresh=True),
         network=Network(width=0.125, lstm_units=32, dropout=0.0),
-        training=Training(epochs=10, batch_size=8, learning_rate=2e-3, schedule="cosine", precision=fast_precision()),
+        training=Training(
+            epochs=10,
+            batch_size=8,
+            learning_rate=2e-3,
+            schedule="cosine",
+            precision=fast_precision(),
+        ),
         validation=Validation(hold_out=True, final_model=False),
     )
 

@@ -13,7 +13,7 @@ from .datasets import pmemo
 from .errors import InputError
 from .paper import grid
 from .support import commandline, console
-from .support.files import expanded
+from .support.files import expand_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,9 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, base = parse(arguments)
     terminal = console.Terminal()
-    folder = expanded(options.out or Path("reproductions") / name_of(options, base))
+    folder = expand_user(options.out or Path("reproductions") / name_of(options, base))
     features = options.features or folder / "features"
-    terminal.say(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    terminal.log(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
     console.import_tensorflow()
     from .paper import cells, estimate, tables
@@ -109,56 +109,85 @@ def _main(arguments: list[str]) -> None:
             tables.write(table, folder, base, _warning(options, prepared))
 
     update()
-    terminal.say(f"{len(runs)} runs; the tables fill in {', '.join(str(folder / f'{table.name}.md') for table in wanted)}")
+    terminal.log(
+        f"{len(runs)} runs; the tables fill in {', '.join(str(folder / f'{table.name}.md') for table in wanted)}"
+    )
     failed = cells.run(runs, folder, features, update, terminal)
     update()
     for table in wanted:
-        terminal.say("\n" + (folder / f"{table.name}.md").read_text().split("## ")[0].strip())
-    terminal.say("\n" + "\n".join(f"report: {folder / f'{table.name}.md'}" for table in wanted))
+        terminal.log("\n" + (folder / f"{table.name}.md").read_text().split("## ")[0].strip())
+    terminal.log("\n" + "\n".join(f"report: {folder / f'{table.name}.md'}" for table in wanted))
     if failed:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
-        raise InputError(f"{len(failed)} of {len(runs)} runs could not be run:\n{reasons}\nThe others are kept")
+        raise InputError(
+            f"{len(failed)} of {len(runs)} runs could not be run:\n{reasons}\nThe others are kept"
+        )
 
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     """The options and the base experiment that a command line names. Raises InputError."""
-    given = commandline.peek(arguments, "--preset", "--scale")
-    start = tiny() if given.scale == "tiny" else presets.PRESETS.get(given.preset or "paper", presets.paper)()
-    start = start.model_copy(update={"validation": start.validation.model_copy(update={"final_model": False})})
-    if given.preset == "fast":  # whose hold-out would leave no deviation
-        start = start.model_copy(update={"validation": start.validation.model_copy(update={"hold_out": False})})
-    options, base = commandline.parse("adff-reproduce", DESCRIPTION, Options(tyro.MISSING), start, arguments)
+    given = commandline.parse_known(arguments, "--preset", "--scale")
+    start = (
+        tiny()
+        if given.scale == "tiny"
+        else presets.PRESETS.get(given.preset or "paper", presets.paper)()
+    )
+    start = start.model_copy(
+        update={"validation": start.validation.model_copy(update={"final_model": False})}
+    )
+    if given.preset == "fast":  # whose hold-out would leave no std
+        start = start.model_copy(
+            update={"validation": start.validation.model_copy(update={"hold_out": False})}
+        )
+    options, base = commandline.parse(
+        "adff-reproduce", DESCRIPTION, Options(tyro.MISSING), start, arguments
+    )
     _check(options, base, arguments)
-    return options, commandline.with_whole_path(base)
+    return options, commandline.with_absolute_path(base)
 
 
 def _check(options: Options, base: Experiment, arguments: list[str]) -> None:
-    fixed = commandline.named(arguments) & {*grid.PARTS, *(f"no_{name}" for name in grid.PARTS)}
+    fixed = commandline.given_options(arguments) & {
+        *grid.PARTS,
+        *(f"no_{name}" for name in grid.PARTS),
+    }
     allowed = {"seg_len", "seg_num"} if options.table == "transfer" else set()
     if wrong := sorted(fixed - allowed):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        raise InputError(f"{flags} cannot be given: the tables set it. Narrow them by --seg-lens and --seg-nums")
+        raise InputError(
+            f"{flags} cannot be given: the tables set it. Narrow them by --seg-lens and --seg-nums"
+        )
     if base.data.data is None and options.scale != "tiny" and not options.dry_run:
         raise InputError(
             "no data set was given: add --data FOLDER. To see that all works, --scale tiny runs a whole table on built-in music; "
             "to see what a step costs here, add --dry-run"
         )
     if (options.table == "transfer") != (options.other is not None):
-        raise InputError("transfer takes two data sets and the tables one: adff-reproduce transfer --data ONE --other ANOTHER")
+        raise InputError(
+            "transfer takes two data sets and the tables one: adff-reproduce transfer --data ONE --other ANOTHER"
+        )
 
 
 def _others(options: Options, base: Experiment) -> list[Experiment]:
     """The base experiment on the second data set, if there is one."""
     if options.other is None:
         return []
-    data = {"data": options.other, "kind": options.other_kind, "label_range": options.other_label_range}
-    return [commandline.with_whole_path(base.model_copy(update={"data": base.data.model_copy(update=data)}))]
+    data = {
+        "data": options.other,
+        "kind": options.other_kind,
+        "label_range": options.other_label_range,
+    }
+    return [
+        commandline.with_absolute_path(
+            base.model_copy(update={"data": base.data.model_copy(update=data)})
+        )
+    ]
 
 
 def name_of(options: Options, base: Experiment) -> str:
     """A name for the folder: the data, and the scale or the preset that is not the paper's."""
-    names = [expanded(data).resolve().stem if data else "built-in" for data in [base.data.data]]
-    names += ["and", expanded(options.other).resolve().stem] if options.other else []
+    names = [expand_user(data).resolve().stem if data else "built-in" for data in [base.data.data]]
+    names += ["and", expand_user(options.other).resolve().stem] if options.other else []
     names += ["tiny"] if options.scale == "tiny" else []
     names += [options.preset] if options.preset != "paper" else []
     return "-".join(names)
@@ -168,7 +197,11 @@ def tables_of(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
     """The tables that are asked for, narrowed to what is asked for and to what the labels allow. Raises InputError."""
     base, is_continuous = prepared[0].base, all(one.labels == "continuous" for one in prepared)
     if options.table == "transfer":
-        return [grid.transfer(base, base.data, prepared[1].base.data, "both" if is_continuous else "quadrant")]
+        return [
+            grid.transfer(
+                base, base.data, prepared[1].base.data, "both" if is_continuous else "quadrant"
+            )
+        ]
 
     def keep(cell: grid.Cell) -> bool:
         segments = cell.experiment.segments
@@ -185,7 +218,11 @@ def tables_of(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
         except InputError as error:
             errors.append(str(error))
     if not found:
-        why = "" if is_continuous else f". {base.data.data} has quadrants, and no numbers: table4 has columns of classes"
+        why = (
+            ""
+            if is_continuous
+            else f". {base.data.data} has quadrants, and no numbers: table4 has columns of classes"
+        )
         raise InputError("\n".join(errors) + why)
     return found
 
@@ -201,13 +238,17 @@ def _warning(options: Options, prepared: list["Prepared"]) -> str:
 
 def _tell(estimated: "pd.DataFrame", wanted: list[grid.Table], terminal: console.Terminal) -> None:
     """The runs and their hours, and what that makes for each table."""
-    terminal.say("\n" + estimated.to_string(index=False) + "\n")
+    terminal.log("\n" + estimated.to_string(index=False) + "\n")
     by_cell = estimated.set_index("cell")["hours"]
     for table in wanted:
-        terminal.say(f"{table.name}: {len(table.cells)} runs, {by_cell[[cell.name for cell in table.cells]].sum():.2f} hours to go")
+        terminal.log(
+            f"{table.name}: {len(table.cells)} runs, {by_cell[[cell.name for cell in table.cells]].sum():.2f} hours to go"
+        )
     if len(wanted) > 1:
-        terminal.say(f"together, shared runs counted once: {len(estimated)} runs, {by_cell.sum():.2f} hours")
-    terminal.say(
+        terminal.log(
+            f"together, shared runs counted once: {len(estimated)} runs, {by_cell.sum():.2f} hours"
+        )
+    terminal.log(
         "from one training step a shape of network, here and now, with what its first step takes to trace; scoring is not counted. "
         "Runs are shared by as many processes as you start"
     )

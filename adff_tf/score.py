@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from .errors import listed
+from .errors import format_list
 from .support import console
 
 if TYPE_CHECKING:
@@ -64,18 +64,31 @@ def _main(arguments: list[str]) -> None:
         options.decoders, options.threads, options.batch, options.patience,
     )  # fmt: skip
     terminal = console.Terminal()
-    done = run.score(options.model, options.sources, options.out, options.hop, ways, options.retry_errors, terminal)
+    done = run.score(
+        options.model,
+        options.sources,
+        options.out,
+        options.hop,
+        ways,
+        options.retry_errors,
+        terminal,
+    )
     for line in _summary(done, options.out):
-        terminal.say(line)
+        terminal.log(line)
 
 
 def _summary(done: "Finished", out: Path) -> list[str]:
     """What the tables hold now, and what to do with them."""
     errors = sum(done.counts.errors.values())
-    lines = [f"scored: {done.new} files now; the tables hold {done.counts.ok} scored and {errors} errors"]
+    lines = [
+        f"scored: {done.new} files now; the tables hold {done.counts.ok} scored and {errors} errors"
+    ]
     if errors:
         common = sorted(done.counts.errors.items(), key=lambda item: -item[1])
-        lines += ["errors:", listed((f"{count} × {reason}" for reason, count in common), most=5)]
+        lines += [
+            "errors:",
+            format_list((f"{count} × {reason}" for reason, count in common), most=5),
+        ]
     lines += [f"warning: {len(done.unread)} folders could not be searched"] if done.unread else []
     return [*lines, "next, in Python:", f'  pandas.read_parquet("{out / "songs"}")']
 

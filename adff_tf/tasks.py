@@ -33,13 +33,22 @@ class Task:
         """Names of the network's outputs."""
         return self.targets if self.is_regression else (PROBABILITIES,)
 
+    @property
+    def linear_baseline(self) -> str:
+        """Name of the linear baseline in reports and `metrics.json`."""
+        return "ridge" if self.is_regression else "logistic"
+
     def labels(self, tracks: "pd.DataFrame") -> dict[str, np.ndarray]:
         """Targets of each row of an index: float32 `(tracks,)` an output, or int64 class numbers `(tracks,)`."""
         if self.is_regression:
             return {name: tracks[name].to_numpy("float32") for name in self.targets}
-        return {PROBABILITIES: self.class_of(tracks["valence"].to_numpy(), tracks["arousal"].to_numpy())}
+        return {
+            PROBABILITIES: self.class_index(
+                tracks["valence"].to_numpy(), tracks["arousal"].to_numpy()
+            )
+        }
 
-    def class_of(self, valence: np.ndarray, arousal: np.ndarray) -> np.ndarray:
+    def class_index(self, valence: np.ndarray, arousal: np.ndarray) -> np.ndarray:
         """Class number of each point of the valence-arousal plane, int64."""
         positive = {"valence": np.asarray(valence) >= 0, "arousal": np.asarray(arousal) >= 0}
         if self.name == "quadrant":

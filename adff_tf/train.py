@@ -11,7 +11,7 @@ from typing import Literal
 
 from .config import Experiment
 from .support import commandline, console
-from .support.files import expanded
+from .support.files import expand_user
 
 DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
 
@@ -48,32 +48,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, experiment = parse(arguments)
     terminal = console.Terminal()
-    folder = expanded(options.out or Path("runs") / commandline.name_of(experiment))
-    terminal.say(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
-    terminal.say(architecture(experiment))
+    folder = expand_user(options.out or Path("runs") / commandline.run_name(experiment))
+    terminal.log(f"run folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    terminal.log(architecture(experiment))
 
     console.import_tensorflow()
     from .training import run as runs
 
     run = runs.run(experiment, folder, options.features, terminal)
-    terminal.say("")
-    terminal.say((folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip())
-    terminal.say("")
-    terminal.say(f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {run.metrics['seconds'] / 60:.1f} minutes")
+    terminal.log("")
+    terminal.log(
+        (folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip()
+    )
+    terminal.log("")
+    terminal.log(
+        f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {run.metrics['seconds'] / 60:.1f} minutes"
+    )
     for line in next_steps(experiment, folder, options.features):
-        terminal.say(line)
+        terminal.log(line)
 
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     """The options and the experiment that a command line names. Raises InputError."""
-    return commandline.parse("adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments)
+    return commandline.parse(
+        "adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments
+    )
 
 
 def architecture(experiment: Experiment) -> str:
     """One line on the network that is trained, and how it differs in size from the paper's."""
     network, segments = experiment.network, experiment.segments
     smaller = [f"width {network.width:g} of the paper's"] if network.width != 1 else []
-    smaller += [f"{network.lstm_units} LSTM units a direction instead of 64"] if network.lstm_units != 64 else []
+    smaller += (
+        [f"{network.lstm_units} LSTM units a direction instead of 64"]
+        if network.lstm_units != 64
+        else []
+    )
     smaller += [f"{segments.seg_len:g} s instead of 20 s"] if segments.seg_len != 20 else []
     reduced = f"  (reduced: {', '.join(smaller)})" if smaller else ""
     return f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, task {experiment.task}{reduced}"
@@ -93,7 +103,11 @@ def next_steps(experiment: Experiment, folder: Path, features: Path | None = Non
         return ask
     parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
     parts += ["--features", features or folder / "features"]
-    return [*ask, "then: every fold, as the paper reports", f"  python -m adff_tf.train {join(map(str, parts))}"]
+    return [
+        *ask,
+        "then: every fold, as the paper reports",
+        f"  python -m adff_tf.train {join(map(str, parts))}",
+    ]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def keras_model(run: str):
     from adff_tf.inference import model as inference_model
     from adff_tf.model import model_file
 
-    file, experiment = model_file.located(run)
+    file, experiment = model_file.find_model(run)
     return inference_model.EmotionModel.of(model_file.load_network(file), experiment)
 
 
@@ -37,11 +37,14 @@ def session_model(export: Path, experiment):
 
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
-        signature = tf.compat.v1.saved_model.load(session, ["serve"], str(export / "saved_model/1")).signature_def[
-            "serving_default"
-        ]
+        signature = tf.compat.v1.saved_model.load(
+            session, ["serve"], str(export / "saved_model/1")
+        ).signature_def["serving_default"]
     outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
-    return EmotionModel(experiment, lambda windows: session.run(outputs, {signature.inputs["waveform"].name: windows}))
+    return EmotionModel(
+        experiment,
+        lambda windows: session.run(outputs, {signature.inputs["waveform"].name: windows}),
+    )
 
 
 def litert_model(file: Path, experiment):
@@ -64,7 +67,9 @@ def said(song) -> str:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("run")
     ask.add_argument("export", type=Path)
     ask.add_argument("songs", nargs="+")
@@ -98,13 +103,24 @@ def main() -> None:
                 answer = model.predict(waveform, keras.sample_rate_hz)
                 seconds[name].append((time.perf_counter() - started) / len(answer.start))
                 wanted = wanted or answer.windows  # Keras's, which come first
-                apart[name] = max(apart[name], *(np.abs(answer.windows[key] - wanted[key]).max() for key in wanted))
+                apart[name] = max(
+                    apart[name],
+                    *(np.abs(answer.windows[key] - wanted[key]).max() for key in wanted),
+                )
                 row += f"{said(answer):>18}"
             print(f"{Path(song).stem[:28]:30}{row}", flush=True)
-        print(f"{'greatest difference':30}" + "".join(f"{value:>18.1e}" for value in apart.values()))
-        print(f"{'ms a window, median':30}" + "".join(f"{1e3 * np.median(times):>18.0f}" for times in seconds.values()))
+        print(
+            f"{'greatest difference':30}" + "".join(f"{value:>18.1e}" for value in apart.values())
+        )
+        print(
+            f"{'ms a window, median':30}"
+            + "".join(f"{1e3 * np.median(times):>18.0f}" for times in seconds.values())
+        )
         window_s = keras.window / keras.sample_rate_hz
-        print(f"{'real-time factor':30}" + "".join(f"{window_s / np.median(times):>18.0f}" for times in seconds.values()))
+        print(
+            f"{'real-time factor':30}"
+            + "".join(f"{window_s / np.median(times):>18.0f}" for times in seconds.values())
+        )
 
 
 if __name__ == "__main__":

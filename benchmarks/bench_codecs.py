@@ -30,15 +30,21 @@ BY_FFMPEG = {
 RATES = {"wav 96 kHz": 96000, "wav 22.05 kHz": 22050, "wav 8 kHz": 8000}
 
 
-def encoded(samples: np.ndarray, rate_hz: int, container: str, codec: str, codec_rate_hz: int, bit_rate: int) -> bytes:
+def encoded(
+    samples: np.ndarray, rate_hz: int, container: str, codec: str, codec_rate_hz: int, bit_rate: int
+) -> bytes:
     """Mono samples through one of FFmpeg's encoders."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(codec, rate=codec_rate_hz)
         stream.layout, stream.bit_rate = "mono", bit_rate
-        frame = av.AudioFrame.from_ndarray(samples[None].astype("float32"), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            samples[None].astype("float32"), format="fltp", layout="mono"
+        )
         frame.sample_rate, frame.pts = rate_hz, 0
-        resampler = av.AudioResampler(stream.format, "mono", codec_rate_hz, frame_size=stream.frame_size or 0)
+        resampler = av.AudioResampler(
+            stream.format, "mono", codec_rate_hz, frame_size=stream.frame_size or 0
+        )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             out.mux(stream.encode(piece))
         out.mux(stream.encode(None))
@@ -51,19 +57,25 @@ def forms(samples: np.ndarray, rate_hz: int):
         file = io.BytesIO()
         channels = 6 if "six" in name else 1
         with soundfile.SoundFile(file, "w", rate_hz, channels, **options) as sound:
-            for start in range(0, len(samples), rate_hz):  # libsndfile's vorbis encoder crashes on a minute at once
+            for start in range(
+                0, len(samples), rate_hz
+            ):  # libsndfile's vorbis encoder crashes on a minute at once
                 sound.write(np.tile(samples[start : start + rate_hz, None], channels))
         yield name, file.getvalue()
     for name, options in BY_FFMPEG.items():
         yield name, encoded(samples, rate_hz, *options)
     for name, other_hz in RATES.items():
         file = io.BytesIO()
-        soundfile.write(file, soxr.resample(samples, rate_hz, other_hz), other_hz, format="WAV", subtype="FLOAT")
+        soundfile.write(
+            file, soxr.resample(samples, rate_hz, other_hz), other_hz, format="WAV", subtype="FLOAT"
+        )
         yield name, file.getvalue()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("model")
     ask.add_argument("songs", nargs="+")
     args = ask.parse_args()
@@ -77,11 +89,15 @@ def main() -> None:
             other = model.predict(content)
             for output in model.task.outputs:
                 count = min(len(original.start), len(other.start))
-                whole = np.abs(original.windows[output].mean(axis=0) - other.windows[output].mean(axis=0)).max()
+                whole = np.abs(
+                    original.windows[output].mean(axis=0) - other.windows[output].mean(axis=0)
+                ).max()
                 moved = np.abs(original.windows[output][:count] - other.windows[output][:count])
                 rows.append((name, whole, moved.mean(), moved.max()))
     table = pd.DataFrame(rows, columns=["form", "song", "window", "worst window"])
-    summary = table.groupby("form", sort=False).agg({"song": ["mean", "max"], "window": "mean", "worst window": "max"})
+    summary = table.groupby("form", sort=False).agg(
+        {"song": ["mean", "max"], "window": "mean", "worst window": "max"}
+    )
     print(f"{len(args.songs)} songs, {' and '.join(model.task.outputs)} together")
     print(summary.to_string(float_format="{:.4f}".format))
 

@@ -1,8 +1,8 @@
-"""Seconds to decode a folder of music with each backend of `adff_tf.audio.dataset`, and their ratio, in one run.
+"""Seconds to decode a folder of music with each decoder of `adff_tf.audio.dataset`, and their ratio, in one run.
 
     python benchmarks/bench_decode.py [FOLDER] [--files N] [--seconds S] [--rounds R] [--parallel P]
 
-Without a folder it makes N stereo mp3s of S seconds (noise under chords, 44.1 kHz) in a temporary one. Each backend reads
+Without a folder it makes N stereo mp3s of S seconds (noise under chords, 44.1 kHz) in a temporary one. Each decoder reads
 every file once before the clock starts, and then R times in turn with the other; the median counts.
 """
 
@@ -31,10 +31,12 @@ def make_mp3s(folder: Path, files: int, seconds: float, rate_hz: int = 44100) ->
         sf.write(folder / f"{n}.mp3", chord[:, None] + rng.normal(0, 0.05, (len(t), 2)), rate_hz)
 
 
-def decode_all(paths: list[str], backend: audio.Backend, parallel: int | None) -> tuple[float, float]:
+def decode_all(
+    paths: list[str], decoder: audio.GraphDecoder, parallel: int | None
+) -> tuple[float, float]:
     """Wall seconds, and seconds of music decoded."""
     start, samples = time.perf_counter(), 0
-    for _, waveform, error in audio.dataset(paths, backend=backend, parallel=parallel):
+    for _, waveform, error in audio.dataset(paths, decoder=decoder, parallel=parallel):
         if error.numpy():
             raise SystemExit(f"error: {error.numpy().decode()}")
         samples += len(waveform)
@@ -43,11 +45,15 @@ def decode_all(paths: list[str], backend: audio.Backend, parallel: int | None) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, help="a folder of music, searched with its subfolders")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="a folder of music, searched with its subfolders"
+    )
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parallel", type=int, help="files at once (default: the number of cores, at most 8)")
+    parser.add_argument(
+        "--parallel", type=int, help="files at once (default: the number of cores, at most 8)"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         if given.folder is None:
@@ -55,21 +61,29 @@ def main() -> None:
         folder = given.folder or Path(made)
         paths = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not paths:
-            raise SystemExit(f"error: no music in {folder}; looked for {', '.join(sorted(SUFFIXES))}")
-        backends = ["libsndfile"] if audio.backend() == "libsndfile" else ["tensorflow-io", "libsndfile"]
-        seconds: dict[str, list[float]] = {backend: [] for backend in backends}
-        for backend in backends:
-            decode_all(paths, backend, given.parallel)
+            raise SystemExit(
+                f"error: no music in {folder}; looked for {', '.join(sorted(SUFFIXES))}"
+            )
+        decoders = (
+            ["libsndfile"]
+            if audio.graph_decoder() == "libsndfile"
+            else ["tensorflow-io", "libsndfile"]
+        )
+        seconds: dict[str, list[float]] = {decoder: [] for decoder in decoders}
+        for decoder in decoders:
+            decode_all(paths, decoder, given.parallel)
         for _ in range(given.rounds):
-            for backend in backends:
-                taken, music = decode_all(paths, backend, given.parallel)
-                seconds[backend].append(taken)
+            for decoder in decoders:
+                taken, music = decode_all(paths, decoder, given.parallel)
+                seconds[decoder].append(taken)
     print(f"{len(paths)} files, {music:.0f} s of music, {os.cpu_count()} cores")
-    medians = {backend: statistics.median(taken) for backend, taken in seconds.items()}
-    for backend, taken in medians.items():
-        print(f"{backend:14} {taken:7.3f} s   {music / taken:7.0f} s of music a second")
+    medians = {decoder: statistics.median(taken) for decoder, taken in seconds.items()}
+    for decoder, taken in medians.items():
+        print(f"{decoder:14} {taken:7.3f} s   {music / taken:7.0f} s of music a second")
     if len(medians) == 2:
-        print(f"tensorflow-io / libsndfile = {medians['tensorflow-io'] / medians['libsndfile']:.2f}")
+        print(
+            f"tensorflow-io / libsndfile = {medians['tensorflow-io'] / medians['libsndfile']:.2f}"
+        )
     else:
         print("tensorflow-io's ops do not load here: nothing to compare with")
 

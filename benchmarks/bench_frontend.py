@@ -15,7 +15,9 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--seconds", type=float, default=45.0)
     ask.add_argument("--repeats", type=int, default=5)
     args = ask.parse_args()
@@ -27,13 +29,23 @@ def main() -> None:
     from adff_tf.model import log_mel
 
     frontend = Frontend()
-    waveform = np.random.default_rng(0).normal(0, 0.1, int(args.seconds * frontend.sample_rate_hz)).astype("float32")
+    waveform = (
+        np.random.default_rng(0)
+        .normal(0, 0.1, int(args.seconds * frontend.sample_rate_hz))
+        .astype("float32")
+    )
     batch = tf.constant(waveform[None])
     in_float32 = tf.function(lambda x: log_mel.log_mel(x, frontend, dft="float32"))
 
     def by_librosa():
         mel = librosa.feature.melspectrogram(
-            y=waveform, sr=44100, n_fft=4096, win_length=2646, hop_length=441, n_mels=128, pad_mode="reflect"
+            y=waveform,
+            sr=44100,
+            n_fft=4096,
+            win_length=2646,
+            hop_length=441,
+            n_mels=128,
+            pad_mode="reflect",
         )
         return 10 * np.log10(np.maximum(mel, 1e-10)).T
 
@@ -54,7 +66,9 @@ def main() -> None:
     peer = statistics.median(seconds["librosa"])
     for name, times in seconds.items():
         median = statistics.median(times)
-        print(f"{name}: {median:.3f} s for {args.seconds:g} s of audio, {median / peer:.2f} of librosa's")
+        print(
+            f"{name}: {median:.3f} s for {args.seconds:g} s of audio, {median / peer:.2f} of librosa's"
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--tracks", type=int, default=100, help="of 45 s each, log-mels made of noise")
     ask.add_argument("--batches", type=int, default=50)
     ask.add_argument("--batch", type=int, default=8)
@@ -30,10 +32,11 @@ def main() -> None:
     args = ask.parse_args()
 
     from adff_tf.config import Experiment, Network, Segments, Training
-    from adff_tf.features import pipeline
+    from adff_tf.features import batches as batching
+    from adff_tf.features import segments as segmenting
     from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
-    from adff_tf.training import fit
+    from adff_tf.training import optimizer
 
     experiment = Experiment(
         segments=Segments(sampling="full", fresh=True),
@@ -43,35 +46,41 @@ def main() -> None:
     task = TASKS[experiment.task]
     with tempfile.TemporaryDirectory() as folder:
         tracks = noise_tracks(folder, args.tracks)
-        segments = pipeline.segment_set(experiment, tracks, training=True)
-        batches = iter(pipeline.training_batches(segments, task, args.batch))
+        segments = segmenting.segment_set(experiment, tracks, training=True)
+        batches = iter(batching.training_batches(segments, task, args.batch))
         next(batches)
         start = time.perf_counter()
         for _ in range(args.batches):
             next(batches)
         reading = (time.perf_counter() - start) / args.batches
-        print(f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})")
+        print(
+            f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})"
+        )
         if args.steps:
             model = build_adff(experiment, experiment.training.precision)
-            fit.compile_model(model, task, experiment.training, 100)
+            optimizer.compile_model(model, task, experiment.training, 100)
             x, y = next(batches)
             model.train_on_batch(x, y)
             start = time.perf_counter()
             for _ in range(args.steps):
                 model.train_on_batch(x, y)
             step = (time.perf_counter() - start) / args.steps
-            print(f"training step: {args.batch / step:.1f} windows a second; its batch costs {reading / step:.3f} of a step")
+            print(
+                f"training step: {args.batch / step:.1f} windows a second; its batch costs {reading / step:.3f} of a step"
+            )
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def noise_tracks(folder: str, count: int):
-    from adff_tf.features.pipeline import Tracks
+    from adff_tf.features.tracks import Tracks
 
     rng, files = np.random.default_rng(0), [Path(folder) / f"{k}.npy" for k in range(count)]
     for file in files:
         np.save(file, rng.normal(-40, 20, (4501, 128)).astype("float32"))
     names = [str(k) for k in range(count)]
-    table = pd.DataFrame({"track_id": names, "path": names, "valence": 0.0, "arousal": 0.0, "group": names})
+    table = pd.DataFrame(
+        {"track_id": names, "path": names, "valence": 0.0, "arousal": 0.0, "group": names}
+    )
     return Tracks(table, files, np.full(count, 4501), np.zeros((count, 128)), np.ones((count, 128)))
 
 

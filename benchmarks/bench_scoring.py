@@ -41,11 +41,15 @@ def core_seconds() -> float:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("model")
     ask.add_argument("sources", nargs="+")
     ask.add_argument("--files", type=int, default=100)
-    ask.add_argument("--windows", type=int, default=24, help="that features and network are measured on")
+    ask.add_argument(
+        "--windows", type=int, default=24, help="that features and network are measured on"
+    )
     ask.add_argument("--rounds", type=int, default=3)
     ask.add_argument("--batch", type=int)
     ask.add_argument("--threads", type=int)
@@ -54,7 +58,9 @@ def main() -> None:
 
     from adff_tf.catalogue import local, run, sources
 
-    files = [os.fsdecode(path) for path in sources.find(args.sources).paths.to_pylist()[: args.files]]
+    files = [
+        os.fsdecode(path) for path in sources.find(args.sources).paths.to_pylist()[: args.files]
+    ]
     parts = in_another_process(alone, args.model, files, args.windows, args.rounds)
     for name, seconds in parts.items():
         print(f"{name:<9} {1e3 * seconds:8.1f} ms of a core a window")
@@ -84,21 +90,26 @@ def alone(model: str, files: list[str], count: int, rounds: int) -> dict[str, fl
 
     from adff_tf import audio
     from adff_tf.inference import model as inference_model
+    from adff_tf.inference import windows as windowing
     from adff_tf.model import log_mel as front_end
     from adff_tf.model import model_file
 
-    file, experiment = model_file.located(model)
+    file, experiment = model_file.find_model(model)
     network = model_file.load_network(file)
     asked = inference_model.EmotionModel(experiment, lambda waveforms: {})
     hop, rate, frames = asked.hop_samples(None), asked.sample_rate_hz, experiment.frames
-    log_mel = tf.function(lambda waveforms: front_end.log_mel(waveforms, experiment.frontend)[:, :frames])
+    log_mel = tf.function(
+        lambda waveforms: front_end.log_mel(waveforms, experiment.frontend)[:, :frames]
+    )
     answer = tf.function(lambda log_mels: network(log_mels, training=False))
 
     def cut() -> list[np.ndarray]:
         return [
             samples if k < count else samples[:0]
             for k, (_, samples) in enumerate(
-                window for path in files for window in inference_model.windows(audio.blocks(path, rate), asked.window, hop)
+                window
+                for path in files
+                for window in windowing.cut_windows(audio.blocks(path, rate), asked.window, hop)
             )
         ]
 
@@ -108,7 +119,9 @@ def alone(model: str, files: list[str], count: int, rounds: int) -> dict[str, fl
         return time.process_time() - began
 
     windows = cut()
-    batches = [np.stack(windows[at : at + 4]) for at in range(0, min(count, len(windows)) // 4 * 4, 4)]
+    batches = [
+        np.stack(windows[at : at + 4]) for at in range(0, min(count, len(windows)) // 4 * 4, 4)
+    ]
     mels = [log_mel(batch) for batch in batches]
     answer(mels[0])
     heard = 4 * len(batches)
@@ -120,7 +133,13 @@ def alone(model: str, files: list[str], count: int, rounds: int) -> dict[str, fl
         )
         for _ in range(rounds)
     ]
-    return dict(zip(("decode", "features", "network"), map(statistics.median, zip(*times, strict=True)), strict=True))
+    return dict(
+        zip(
+            ("decode", "features", "network"),
+            map(statistics.median, zip(*times, strict=True)),
+            strict=True,
+        )
+    )
 
 
 def whole(model: str, files: list[str], ways, allowed: float, cores: int) -> None:
@@ -131,7 +150,7 @@ def whole(model: str, files: list[str], ways, allowed: float, cores: int) -> Non
 
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        run.score(model, files, Path(folder), ways=ways, listener=clock)
+        run.score(model, files, Path(folder), ways=ways, reporter=clock)
         songs = pd.read_parquet(Path(folder) / "songs")
     windows, seconds = songs["windows"].sum(), clock.seconds
     rate, peak = windows / seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

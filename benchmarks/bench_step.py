@@ -20,9 +20,13 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--peer", help="the PyTorch program; without it only ours is timed")
-    ask.add_argument("--precision", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
+    ask.add_argument(
+        "--precision", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"]
+    )
     ask.add_argument("--mode", nargs="+", default=["train", "infer"], choices=["train", "infer"])
     ask.add_argument("--batch", type=int, default=8)
     ask.add_argument("--seg-num", type=int, default=6)
@@ -55,12 +59,14 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
     from adff_tf.config import Experiment, Segments, Training
     from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
-    from adff_tf.training import fit
+    from adff_tf.training import optimizer
 
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
-    experiment = Experiment(task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy))
+    experiment = Experiment(
+        task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy)
+    )
     model = build_adff(experiment, experiment.training.precision)
-    fit.compile_model(model, TASKS["arousal"], experiment.training, 100)
+    optimizer.compile_model(model, TASKS["arousal"], experiment.training, 100)
     x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.random.normal((batch, 1))}
 
     def step():
@@ -84,9 +90,24 @@ def median_seconds(step, steps: int) -> float:
 
 
 def peer_seconds(args, mode: str, precision: str) -> float:
-    command = [sys.executable, args.peer, "--mode", mode, "--dtype", precision, "--steps", str(args.steps)]
+    command = [
+        sys.executable,
+        args.peer,
+        "--mode",
+        mode,
+        "--dtype",
+        precision,
+        "--steps",
+        str(args.steps),
+    ]
     command += ["--batch", str(args.batch), "--seg-num", str(args.seg_num)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
     return float(re.search(r": ([0-9.]+) s", done.stdout)[1])
 
 

@@ -47,14 +47,16 @@ def _main(arguments: list[str]) -> None:
 
     terminal = console.Terminal()
     done = export(options.model, options.out, options.formats, terminal)
-    terminal.say("\n" + _table(done) + "\n")
+    terminal.log("\n" + _table(done) + "\n")
     if not done.report["telling"]:
-        terminal.say("note: the model's own answers hardly differ from window to window, so that agreeing with it says little")
-    terminal.say(f"export: {done.folder}")
+        terminal.log(
+            "note: the model's own answers hardly differ from window to window, so that agreeing with it says little"
+        )
+    terminal.log(f"export: {done.folder}")
     if not done.passed:
         raise SystemExit(1)
     for line in _next(options):
-        terminal.say(line)
+        terminal.log(line)
 
 
 def _table(done: "Export") -> str:
@@ -72,7 +74,9 @@ def _table(done: "Export") -> str:
         lines.append(
             (
                 found.artifact,
-                f"{_size(done.folder / found.artifact) / 1e6:.1f}" if "/" not in found.artifact else "",
+                f"{_size(done.folder / found.artifact) / 1e6:.1f}"
+                if "/" not in found.artifact
+                else "",
                 f"{found.worst:.1e}",
                 f"{found.music:.1e}",
                 f"{found.mean:.1e}",
@@ -87,15 +91,23 @@ def _table(done: "Export") -> str:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+    return sum(
+        file.stat().st_size
+        for file in (path.rglob("*") if path.is_dir() else [path])
+        if file.is_file()
+    )
 
 
 def _next(options: Options) -> list[str]:
     lines, out = ["next:"], quote(str(options.out))
     if "tflite" in options.formats:
-        lines.append(f"  python {out}/adff_litert.py {out}/adff_int8.tflite SONG      (on a device, without TensorFlow)")
+        lines.append(
+            f"  python {out}/adff_litert.py {out}/adff_int8.tflite SONG      (on a device, without TensorFlow)"
+        )
     if "saved_model" in options.formats:
-        lines.append(f"  docker compose -f {out}/serving/compose.yaml up                      (TensorFlow Serving)")
+        lines.append(
+            f"  docker compose -f {out}/serving/compose.yaml up                      (TensorFlow Serving)"
+        )
         lines.append("  python -m adff_tf.export.client localhost:8500 SONG")
     return lines
 

@@ -34,7 +34,7 @@ def about(experiment: Experiment, terms: str) -> dict:
         "classes": list(task.classes),
         "scale": [-1.0, 1.0],
         "sample_rate_hz": frontend.sample_rate_hz,
-        "window": experiment.frames * frontend.hop,
+        "window": experiment.frames * frontend.hop_length,
         "frames": experiment.frames,
         "mels": frontend.mels,
         "terms": terms,

@@ -36,7 +36,11 @@ from .about import FORMAT
 
 GRPC_PORT, REST_PORT = 8500, 8501  # the official container's
 BACKOFF_S = 0.5  # before the first repetition; each later one waits twice as long
-PASSING = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")  # what asking again may help against
+PASSING = (
+    "UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED",
+)  # what asking again may help against
 FORMS = f"give host or host:port for gRPC (port {GRPC_PORT}), or http://host:port for REST (port {REST_PORT})"
 REMEDY = "serve a model that adff_tf.export wrote"
 
@@ -108,15 +112,23 @@ class Model:
 
     def __post_init__(self):
         if not self.name:
-            raise InputError("--name is empty; give the name that the model is served under, as in models.config: adff")
+            raise InputError(
+                "--name is empty; give the name that the model is served under, as in models.config: adff"
+            )
         if self.version is not None and self.label is not None:
-            raise InputError(f"--model-version {self.version} and --version-label {self.label} were given; give one of them")
+            raise InputError(
+                f"--model-version {self.version} and --version-label {self.label} were given; give one of them"
+            )
         if self.version is not None and self.version < 0:
-            raise InputError(f"--model-version {self.version} was given; give the name of a folder in saved_model/, such as 1")
+            raise InputError(
+                f"--model-version {self.version} was given; give the name of a folder in saved_model/, such as 1"
+            )
 
     def __str__(self) -> str:
         version = f", version {self.version}" if self.version is not None else ""
-        return f"model {self.name}{version}" + (f", label {self.label}" if self.label is not None else "")
+        return f"model {self.name}{version}" + (
+            f", label {self.label}" if self.label is not None else ""
+        )
 
 
 class Server(Protocol):
@@ -140,15 +152,26 @@ def connect(host: str, model: Model, deadline_s: float = 30.0, retries: int = 3)
         name, port = parts.hostname, parts.port
     except ValueError as error:
         raise InputError(f"{host} is no address: {error}; {FORMS}") from None
-    if not name or scheme not in ("grpc", "http", "https") or any(c.isspace() or not c.isprintable() for c in host):
+    if (
+        not name
+        or scheme not in ("grpc", "http", "https")
+        or any(c.isspace() or not c.isprintable() for c in host)
+    ):
         raise InputError(f"{host or 'an empty HOST'} is no address; {FORMS}")
     name = f"[{name}]" if ":" in name else name
     if scheme == "grpc":
         if parts.path not in ("", "/"):
             raise InputError(f"{host} is no address of a gRPC server; {FORMS}")
-        return GrpcServer(f"{name}:{GRPC_PORT if port is None else port}", model, deadline_s, retries)
+        return GrpcServer(
+            f"{name}:{GRPC_PORT if port is None else port}", model, deadline_s, retries
+        )
     default = 443 if scheme == "https" else REST_PORT
-    return RestServer(f"{scheme}://{name}:{default if port is None else port}{parts.path.rstrip('/')}", model, deadline_s, retries)
+    return RestServer(
+        f"{scheme}://{name}:{default if port is None else port}{parts.path.rstrip('/')}",
+        model,
+        deadline_s,
+        retries,
+    )
 
 
 def served(server: Server) -> EmotionModel:
@@ -190,14 +213,20 @@ def _experiment(server: Server) -> Experiment:
                 f"{server.host} serves a model made by {maker}, which describes itself in format {layout!r}; this client knows "
                 f"format {FORMAT}: use the adff-client of {maker}"
             )
-        experiment = Experiment.from_json(json.dumps(about["experiment"]), f"the experiment of the model at {server.host}")
+        experiment = Experiment.from_json(
+            json.dumps(about["experiment"]), f"the experiment of the model at {server.host}"
+        )
         stated = (about["task"], about["sample_rate_hz"], about["window"])
     except InputError as error:
-        raise ServerError(f"{error}\nThe model was made by {maker}: use the adff-client of that version") from None
+        raise ServerError(
+            f"{error}\nThe model was made by {maker}: use the adff-client of that version"
+        ) from None
     except (ValueError, LookupError, TypeError) as error:
-        raise ServerError(f"{server.host} describes its model in a way that is none of ours ({error!r}); {REMEDY}") from None
+        raise ServerError(
+            f"{server.host} describes its model in a way that is none of ours ({error!r}); {REMEDY}"
+        ) from None
     frontend = experiment.frontend
-    meant = (experiment.task, frontend.sample_rate_hz, experiment.frames * frontend.hop)
+    meant = (experiment.task, frontend.sample_rate_hz, experiment.frames * frontend.hop_length)
     if stated != meant:
         raise ServerError(
             f"{server.host} says that its model has task, rate and window {stated}, and settings of {meant}; {REMEDY}"
@@ -227,11 +256,21 @@ FAILURES = {  # by gRPC's status: what it means to whoever asked
 }
 
 
-def _failure(server: "GrpcServer | RestServer", signature: str, status: str, details: str) -> ServerError:
+def _failure(
+    server: "GrpcServer | RestServer", signature: str, status: str, details: str
+) -> ServerError:
     """What a status of gRPC, or REST's equal of it, means to whoever asked."""
-    text = FAILURES.get(status, "{host} failed at {signature} of {model}{said}; its log may say why; {forms}")
+    text = FAILURES.get(
+        status, "{host} failed at {signature} of {model}{said}; its log may say why; {forms}"
+    )
     said = f" ({status}: {' '.join(details.split())})" if details else f" ({status})"
-    known = {"host": server.host, "model": server.model, "deadline": server.deadline_s, "forms": FORMS, "remedy": REMEDY}
+    known = {
+        "host": server.host,
+        "model": server.model,
+        "deadline": server.deadline_s,
+        "forms": FORMS,
+        "remedy": REMEDY,
+    }
     return ServerError(text.format(signature=signature, said=said, **known), status)
 
 
@@ -251,7 +290,12 @@ MESSAGES: dict[str, dict[str, tuple]] = {
     },
     "Named": {"key": (1, "STRING"), "value": (2, "Tensor")},
     "Version": {"value": (1, "INT64")},
-    "Model": {"name": (1, "STRING"), "version": (2, "Version"), "signature_name": (3, "STRING"), "version_label": (4, "STRING")},
+    "Model": {
+        "name": (1, "STRING"),
+        "version": (2, "Version"),
+        "signature_name": (3, "STRING"),
+        "version_label": (4, "STRING"),
+    },
     "Request": {"model_spec": (1, "Model"), "inputs": (2, "Named", True)},
     "Response": {"outputs": (1, "Named", True), "model_spec": (2, "Model")},
 }
@@ -264,7 +308,9 @@ def messages() -> Mapping[str, Any]:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="adff_tf/predict.proto", package="adff_tf", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="adff_tf/predict.proto", package="adff_tf", syntax="proto3"
+    )
     for message, fields in MESSAGES.items():
         described = file.message_type.add(name=message)
         for name, (number, kind, *repeated) in fields.items():
@@ -276,7 +322,10 @@ def messages() -> Mapping[str, Any]:
                 field.type = kinds.Type.Value(f"TYPE_{kind}")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"adff_tf.{name}")) for name in MESSAGES}
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"adff_tf.{name}"))
+        for name in MESSAGES
+    }
 
 
 class GrpcServer:
@@ -306,7 +355,10 @@ class GrpcServer:
             except grpc.RpcError as error:
                 raise _failure(self, signature, error.code().name, error.details() or "") from None
             found = {named.key: named.value for named in response.outputs}
-            return {name: _array(_output(found, name, signature, self.host), name, self.host) for name in outputs}
+            return {
+                name: _array(_output(found, name, signature, self.host), name, self.host)
+                for name in outputs
+            }
 
         return retried(ask, self.retries)
 
@@ -345,13 +397,21 @@ def _array(tensor, name: str, host: str) -> np.ndarray:
         values = np.array(tensor.float_val, "float32")
     missing = math.prod(shape) - len(values)
     if tensor.dtype not in (FLOAT32, STRING) or missing < 0 or (missing and not len(values)):
-        raise ServerError(f"{host} answered {name} with a tensor of type {tensor.dtype} and shape {shape}; {REMEDY}")
+        raise ServerError(
+            f"{host} answered {name} with a tensor of type {tensor.dtype} and shape {shape}; {REMEDY}"
+        )
     return np.pad(values, (0, missing), "edge").reshape(shape) if missing else values.reshape(shape)
 
 
 # === REST ===
 
-STATUS = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 
 
 class RestServer:
@@ -367,18 +427,26 @@ class RestServer:
     def answer(self, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         """See `Server`."""
         rows = len(next(iter(inputs.values())))
-        answers = [self._row(signature, {name: values[k] for name, values in inputs.items()}, outputs) for k in range(rows)]
+        answers = [
+            self._row(signature, {name: values[k] for name, values in inputs.items()}, outputs)
+            for k in range(rows)
+        ]
         return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
 
     def _row(self, signature: str, row: Arrays, outputs: Sequence[str]) -> Arrays:
-        columns = ", ".join(f"{json.dumps(name)}: [{_digits(values)}]" for name, values in row.items())
+        columns = ", ".join(
+            f"{json.dumps(name)}: [{_digits(values)}]" for name, values in row.items()
+        )
         body = f'{{"signature_name": {json.dumps(signature)}, "inputs": {{{columns}}}}}'.encode()
 
         def ask() -> Arrays:
             found = self._post(body, signature)
             if not isinstance(found, dict):  # a single output comes without its name
                 found = dict.fromkeys(outputs[:1], found)
-            return {name: self._column(_output(found, name, signature, self.host), name) for name in outputs}
+            return {
+                name: self._column(_output(found, name, signature, self.host), name)
+                for name in outputs
+            }
 
         return retried(ask, self.retries)
 
@@ -390,7 +458,10 @@ class RestServer:
         if code in (429, 503, 504):  # a proxy may say so too, in its own words
             raise _failure(self, signature, STATUS[code], reason)
         raise _failure(
-            self, signature, STATUS.get(code, f"HTTP {code}"), str(self._part(content, "error", f"HTTP {code} {reason}"))
+            self,
+            signature,
+            STATUS.get(code, f"HTTP {code}"),
+            str(self._part(content, "error", f"HTTP {code} {reason}")),
         )
 
     def _exchange(self, body: bytes, signature: str) -> tuple[int, str, bytes]:
@@ -417,9 +488,13 @@ class RestServer:
                     f"{self.host} cannot be spoken to over TLS: {reason}; TensorFlow Serving's REST is plain http://, and the "
                     "environment's SSL_CERT_FILE names the certificates that a proxy's is checked against"
                 ) from None
-            if isinstance(reason, http.client.HTTPException) and not isinstance(reason, http.client.RemoteDisconnected):
+            if isinstance(reason, http.client.HTTPException) and not isinstance(
+                reason, http.client.RemoteDisconnected
+            ):
                 raise self._foreign(type(reason).__name__) from None
-            raise _failure(self, signature, "UNAVAILABLE", str(reason) or type(reason).__name__) from None
+            raise _failure(
+                self, signature, "UNAVAILABLE", str(reason) or type(reason).__name__
+            ) from None
 
     def _part(self, content: bytes, key: str, said: str):
         """What TensorFlow Serving's JSON holds under a key. Raises ServerError where it is not TensorFlow Serving's."""
@@ -439,7 +514,9 @@ class RestServer:
             ) from None
 
     def _foreign(self, said: str) -> ServerError:
-        return ServerError(f"{self.host} is there, but its answer ({said}) is not TensorFlow Serving's; {FORMS}")
+        return ServerError(
+            f"{self.host} is there, but its answer ({said}) is not TensorFlow Serving's; {FORMS}"
+        )
 
 
 def _digits(values: np.ndarray | str) -> str:

@@ -12,7 +12,13 @@ import numpy as np
 from ..inference.model import Answer
 from .windows import MUSIC
 
-WORST = {"saved_model": 1e-5, "adff_float32": 1e-4, "adff_float16": 5e-3, "adff_int8": 0.08, "adff_int8_full": 0.08}
+WORST = {
+    "saved_model": 1e-5,
+    "adff_float32": 1e-4,
+    "adff_float16": 5e-3,
+    "adff_int8": 0.08,
+    "adff_int8_full": 0.08,
+}
 MEAN = {"adff_int8": 0.03, "adff_int8_full": 0.03}
 TELLING = 0.1  # a model whose own answers deviate by less tells little by agreeing
 
@@ -39,7 +45,9 @@ class Parity:
     @property
     def is_within(self) -> bool:
         """Whether it keeps its bounds; NaN does not."""
-        return self.worst <= self.bound_worst and (self.bound_mean is None or self.mean <= self.bound_mean)
+        return self.worst <= self.bound_worst and (
+            self.bound_mean is None or self.mean <= self.bound_mean
+        )
 
     def as_dict(self) -> dict:
         return {
@@ -54,7 +62,9 @@ def _json(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def compare(artifact: str, answer: Callable, windows: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> Parity:
+def compare(
+    artifact: str, answer: Callable, windows: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+) -> Parity:
     """Ask an artifact about each window alone and compare with the Keras model's answers to all of them.
 
     answer: from `(1, samples)` (or whatever the windows are) to outputs by name. wanted: `reference`'s.
@@ -65,7 +75,9 @@ def compare(artifact: str, answer: Callable, windows: dict[str, np.ndarray], wan
         started = time.perf_counter()
         found = answer(window[None])
         seconds.append(time.perf_counter() - started)
-        differences.append(np.concatenate([np.ravel(np.asarray(found[name]) - wanted[name][k]) for name in wanted]))
+        differences.append(
+            np.concatenate([np.ravel(np.asarray(found[name]) - wanted[name][k]) for name in wanted])
+        )
     table = np.abs(np.array(differences))
     table[~np.isfinite(table)] = np.inf
     by_window = dict(zip(windows, table.max(axis=1).tolist(), strict=True))
@@ -79,9 +91,11 @@ def compare(artifact: str, answer: Callable, windows: dict[str, np.ndarray], wan
 def reference(answer: Answer, windows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The Keras model's own answers, `(windows,)` a target or `(windows, classes)`."""
     one_by_one = [answer(window[None]) for window in windows.values()]
-    return {name: np.concatenate([answers[name] for answers in one_by_one]) for name in one_by_one[0]}
+    return {
+        name: np.concatenate([answers[name] for answers in one_by_one]) for name in one_by_one[0]
+    }
 
 
 def spread(wanted: dict[str, np.ndarray]) -> dict[str, float]:
-    """How far the answers differ from window to window, by output: the standard deviation, of the class that varies most."""
+    """How far the answers differ from window to window, by output: the std, of the class that varies most."""
     return {name: float(values.std(axis=0).max()) for name, values in wanted.items()}

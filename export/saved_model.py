@@ -43,14 +43,21 @@ def signatures(twin: keras.Model, experiment: Experiment, about: dict) -> dict[s
 
     @_function(tf.TensorSpec((None, frames, mels), tf.float32, "log_mel"))
     def log_mel(log_mel):
-        log_mel = tf.ensure_shape(log_mel, (None, frames, mels))  # a session does not hold its inputs to their declared shape
+        log_mel = tf.ensure_shape(
+            log_mel, (None, frames, mels)
+        )  # a session does not hold its inputs to their declared shape
         outputs = twin(log_mel, training=False)
-        return _where_finite(log_mel, {name: value[:, 0] if is_regression else value for name, value in outputs.items()})
+        return _where_finite(
+            log_mel,
+            {name: value[:, 0] if is_regression else value for name, value in outputs.items()},
+        )
 
     @_function(tf.TensorSpec((None, window), tf.float32, "waveform"))
     def serving_default(waveform):
         waveform = tf.ensure_shape(waveform, (None, window))
-        return _where_finite(waveform, log_mel(front_end.log_mel(waveform, experiment.frontend)[:, :frames]))
+        return _where_finite(
+            waveform, log_mel(front_end.log_mel(waveform, experiment.frontend)[:, :frames])
+        )
 
     @_function(tf.TensorSpec((None,), tf.float32, "waveform"), tf.TensorSpec((), tf.int32, "hop"))
     def recording(waveform, hop):
@@ -58,9 +65,17 @@ def signatures(twin: keras.Model, experiment: Experiment, about: dict) -> dict[s
         padded = tf.pad(waveform, [[0, tf.maximum(0, window - tf.size(waveform))]])
 
         def one(start):
-            return {name: value[0] for name, value in serving_default(tf.slice(padded, [start], [window])[None]).items()}
+            return {
+                name: value[0]
+                for name, value in serving_default(
+                    tf.slice(padded, [start], [window])[None]
+                ).items()
+            }
 
-        specs = {name: tf.TensorSpec(value.shape[1:], tf.float32) for name, value in serving_default.structured_outputs.items()}
+        specs = {
+            name: tf.TensorSpec(value.shape[1:], tf.float32)
+            for name, value in serving_default.structured_outputs.items()
+        }
         outputs = tf.map_fn(one, starts, fn_output_signature=specs, parallel_iterations=1)
         return {"start": tf.cast(starts, tf.float32) / about["sample_rate_hz"], **outputs}
 
@@ -68,19 +83,30 @@ def signatures(twin: keras.Model, experiment: Experiment, about: dict) -> dict[s
     def tell(query):
         return {"about": tf.fill(tf.shape(query), json.dumps(about))}
 
-    return {"serving_default": serving_default, "log_mel": log_mel, "recording": recording, "about": tell}
+    return {
+        "serving_default": serving_default,
+        "log_mel": log_mel,
+        "recording": recording,
+        "about": tell,
+    }
 
 
 def _function(*specs: tf.TensorSpec) -> Callable:
     """A decorator that traces a function for these inputs, once."""
-    return lambda function: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+    return lambda function: tf.function(
+        function, input_signature=specs, autograph=False
+    ).get_concrete_function()
 
 
 def _where_finite(inputs: tf.Tensor, outputs: Outputs) -> Outputs:
     """The outputs, NaN in the rows whose input `(batch, …)` holds NaN or infinity."""
     is_valid = tf.reduce_all(tf.math.is_finite(inputs), axis=list(range(1, inputs.shape.rank)))
     return {
-        name: tf.where(tf.reshape(is_valid, [-1] + [1] * (value.shape.rank - 1)), value, tf.constant(float("nan")))
+        name: tf.where(
+            tf.reshape(is_valid, [-1] + [1] * (value.shape.rank - 1)),
+            value,
+            tf.constant(float("nan")),
+        )
         for name, value in outputs.items()
     }
 

@@ -35,7 +35,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ..config import Experiment
 from ..model import log_mel as front_end
-from ..support.console import silenced_stderr
+from ..support.console import silence_stderr
 from ..tasks import TASKS
 from .about import FILE
 
@@ -64,7 +64,9 @@ def files(
     def of_waveform(waveform):
         return network(front_end.log_mel(waveform, frontend, "float32")[:, :frames], training=False)
 
-    plain = _with_unique_names(_converted(of_waveform, tf.TensorSpec((1, window), tf.float32, "waveform"), experiment))
+    plain = _with_unique_names(
+        _converted(of_waveform, tf.TensorSpec((1, window), tf.float32, "waveform"), experiment)
+    )
     yield "adff_float32.tflite", described(plain, about)
     yield "adff_float16.tflite", described(_quantised(plain, _halve), about)
     yield "adff_int8.tflite", described(_quantised(plain, _range_as_they_come), about)
@@ -82,13 +84,15 @@ def described(model: bytes, about: dict) -> bytes:
     about = about | {"size": len(model), "sha256": hashlib.sha256(model).hexdigest()}
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(FILE), json.dumps(about, indent=2))  # ZipInfo: dated 1980, the same bytes every time
+        archive.writestr(
+            zipfile.ZipInfo(FILE), json.dumps(about, indent=2)
+        )  # ZipInfo: dated 1980, the same bytes every time
     return file.getvalue()
 
 
 def answering(file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """A file's own function from its one input, whole, to outputs by name."""
-    with silenced_stderr():  # of the delegate that it makes
+    with silence_stderr():  # of the delegate that it makes
         run = Interpreter(model_path=str(file), num_threads=2).get_signature_runner()
     (name,) = run.get_input_details()
     return lambda value: run(**{name: value})
@@ -101,19 +105,25 @@ def _converted(function: Callable, spec: tf.TensorSpec, experiment: Experiment) 
     """
     task = TASKS[experiment.task]
     traced = tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
-    names = list(tf.nest.flatten({name: name for name in traced.structured_outputs}))  # in the order that the frozen one answers in
-    with silenced_stderr():  # from C++, of what it ignores
+    names = list(
+        tf.nest.flatten({name: name for name in traced.structured_outputs})
+    )  # in the order that the frozen one answers in
+    with silence_stderr():  # from C++, of what it ignores
         frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     module = tf.Module()
 
     @tf.function(input_signature=[spec], autograph=False)
     def named(argument):
         outputs = dict(zip(names, frozen(argument), strict=True))
-        return {name: value[:, 0] if task.is_regression else value for name, value in outputs.items()}
+        return {
+            name: value[:, 0] if task.is_regression else value for name, value in outputs.items()
+        }
 
     module.named = named
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([named.get_concrete_function()], module)
-    with silenced_stderr():
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [named.get_concrete_function()], module
+    )
+    with silence_stderr():
         return converter.convert()
 
 
@@ -133,10 +143,14 @@ def _with_unique_names(model: bytes) -> bytes:
 
 def _ranges(model: bytes, calibration: Iterable[np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
     """The least and the greatest value of each tensor over windows of music: `{name: {"min", "max"}}`, of the tensor's rank."""
-    with silenced_stderr():  # a warning that keeping every tensor takes memory
-        interpreter = Interpreter(model_content=model, num_threads=2, experimental_preserve_all_tensors=True)
+    with silence_stderr():  # a warning that keeping every tensor takes memory
+        interpreter = Interpreter(
+            model_content=model, num_threads=2, experimental_preserve_all_tensors=True
+        )
     interpreter.allocate_tensors()
-    tensors = [tensor for tensor in interpreter.get_tensor_details() if tensor["name"].startswith("adff")]
+    tensors = [
+        tensor for tensor in interpreter.get_tensor_details() if tensor["name"].startswith("adff")
+    ]
     seen: dict[str, list] = {}
     for window in calibration:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], window[None])
@@ -148,19 +162,29 @@ def _ranges(model: bytes, calibration: Iterable[np.ndarray]) -> dict[str, dict[s
                 continue
             if value.dtype == np.float32:
                 shape = (1,) * value.ndim
-                seen.setdefault(tensor["name"], []).append((value.min().reshape(shape), value.max().reshape(shape)))
-    return {name: {"min": min(low for low, _ in pairs), "max": max(high for _, high in pairs)} for name, pairs in seen.items()}
+                seen.setdefault(tensor["name"], []).append(
+                    (value.min().reshape(shape), value.max().reshape(shape))
+                )
+    return {
+        name: {"min": min(low for low, _ in pairs), "max": max(high for _, high in pairs)}
+        for name, pairs in seen.items()
+    }
 
 
 def _halve(quantizer: Quantizer, weights: dict[str, str] = WEIGHTS) -> None:
     for operation, pattern in weights.items():
         quantizer.add_weight_only_config(
-            pattern, TFLOperationName(operation), num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
+            pattern,
+            TFLOperationName(operation),
+            num_bits=16,
+            algorithm_key=AlgorithmName.FLOAT_CASTING,
         )
 
 
 def _range_as_they_come(quantizer: Quantizer) -> None:
-    _halve(quantizer, {"FULLY_CONNECTED": FILTERBANK})  # half a megabyte; float16 rounds a weight by 0.002 dB at most
+    _halve(
+        quantizer, {"FULLY_CONNECTED": FILTERBANK}
+    )  # half a megabyte; float16 rounds a weight by 0.002 dB at most
     for operation, pattern in WEIGHTS.items():
         quantizer.add_dynamic_config(pattern, TFLOperationName(operation), num_bits=8)
 
@@ -168,12 +192,20 @@ def _range_as_they_come(quantizer: Quantizer) -> None:
 def _range_as_calibrated(quantizer: Quantizer) -> None:
     _range_as_they_come(quantizer)
     for operation, pattern in ACTIVATIONS.items():
-        quantizer.add_static_config(pattern, TFLOperationName(operation), activation_num_bits=8, weight_num_bits=8)
+        quantizer.add_static_config(
+            pattern, TFLOperationName(operation), activation_num_bits=8, weight_num_bits=8
+        )
 
 
-def _quantised(model: bytes, recipe: Callable[[Quantizer], None], ranges: dict | None = None) -> bytes:
+def _quantised(
+    model: bytes, recipe: Callable[[Quantizer], None], ranges: dict | None = None
+) -> bytes:
     """The model with what a recipe names in fewer bits; ranges: of activations, for recipes that calibrate."""
     quantizer = Quantizer(bytearray(model))
     recipe(quantizer)
     with contextlib.redirect_stderr(io.StringIO()):  # one of its progress bars cannot be turned off
-        return bytes(quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model)
+        return bytes(
+            quantizer.quantize(
+                ranges, enable_progress_bar=False, enable_progress_report=False
+            ).quantized_model
+        )

@@ -17,7 +17,11 @@ from ..inference.model import BATCH
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST = 1000  # requests that TensorFlow Serving admits
-RECORDS = (("serving_default", 1), ("serving_default", BATCH), ("log_mel", 1))  # a client's lone window and the largest batch
+RECORDS = (
+    ("serving_default", 1),
+    ("serving_default", BATCH),
+    ("log_mel", 1),
+)  # a client's lone window and the largest batch
 
 Records = Sequence[tuple[str, int]]
 
@@ -52,7 +56,11 @@ def _logs(about: dict, records: Records) -> Iterator:
         if signature == "serving_default":
             _fill(request.inputs["waveform"], (rows, window), 0.0)
         elif signature == "log_mel":
-            _fill(request.inputs["log_mel"], (rows, frames, mels), about["experiment"]["frontend"]["floor_db"])  # silence
+            _fill(
+                request.inputs["log_mel"],
+                (rows, frames, mels),
+                about["experiment"]["frontend"]["floor_db"],
+            )  # silence
         elif signature == "recording":
             _fill(request.inputs["waveform"], (rows * window,), 0.0)
             request.inputs["hop"].dtype = 3  # int32, a scalar

@@ -14,7 +14,9 @@ from ..errors import InputError
 MUSIC = "music"  # what the names of its windows begin with
 
 
-def of_music(run: Path, count: int, window: int, sample_rate_hz: int, seed: int) -> tuple[str, list[np.ndarray]]:
+def of_music(
+    run: Path, count: int, window: int, sample_rate_hz: int, seed: int
+) -> tuple[str, list[np.ndarray]]:
     """Where they are from, in words, and `count` windows `(window,)` float32 at random places of music.
 
     Of the recordings that the run's `index.csv` names and that are still there, one after the other and then from the start again;
@@ -29,8 +31,13 @@ def of_music(run: Path, count: int, window: int, sample_rate_hz: int, seed: int)
         raise InputError(f"{index} is damaged ({error}); copy it from the run again") from None
     paths = [path for path in rng.permutation(named) if Path(path).is_file()]
     if paths:
-        recordings = (_loaded(path, sample_rate_hz) for path in itertools.islice(itertools.cycle(paths), count))
-        return "the run's recordings", [_any_window(waveform, window, rng) for waveform in recordings]
+        recordings = (
+            _loaded(path, sample_rate_hz)
+            for path in itertools.islice(itertools.cycle(paths), count)
+        )
+        return "the run's recordings", [
+            _any_window(waveform, window, rng) for waveform in recordings
+        ]
     seconds = 1.5 * window / sample_rate_hz
     made = (synthetic.clip(seed, number, seconds, sample_rate_hz)[1] for number in range(count))
     return "music made in code", [_any_window(waveform, window, rng) for waveform in made]
@@ -47,7 +54,9 @@ def hostile(window: int, sample_rate_hz: int, seed: int = 0) -> dict[str, np.nda
         "noise at -90 dB": lambda: rng.normal(0, 3e-5, window),
         "pure tone": lambda: 0.5 * np.sin(2 * np.pi * 1000 * t),
         "constant": lambda: np.full(window, 0.5),
-        "sweep": lambda: 0.9 * np.sin(2 * np.pi * (20 * t + (sample_rate_hz / 2 - 20) * t**2 / (2 * t[-1]))),
+        "sweep": lambda: (
+            0.9 * np.sin(2 * np.pi * (20 * t + (sample_rate_hz / 2 - 20) * t**2 / (2 * t[-1])))
+        ),
     }
     return {name: shape().astype("float32") for name, shape in shapes.items()}
 

@@ -39,7 +39,11 @@ def main(folder: str, model: str, inputs: str, outputs: str, *names: str) -> Non
 
     tags = (c.c_char_p * 1)(b"serve")
     options = c.c_void_p(api.TF_NewSessionOptions())
-    session = c.c_void_p(api.TF_LoadSessionFromSavedModel(options, None, model.encode(), tags, 1, graph, None, status))
+    session = c.c_void_p(
+        api.TF_LoadSessionFromSavedModel(
+            options, None, model.encode(), tags, 1, graph, None, status
+        )
+    )
     check()
 
     def end(name: str) -> Output:
@@ -59,7 +63,20 @@ def main(folder: str, model: str, inputs: str, outputs: str, *names: str) -> Non
     ends = (Output * len(given.files))(*map(end, given.files))
     values = (c.c_void_p * len(given.files))(*(tensor(given[name]) for name in given.files))
     wanted, found = (Output * len(names))(*map(end, names)), (c.c_void_p * len(names))()
-    api.TF_SessionRun(session, None, ends, values, len(given.files), wanted, found, len(names), None, 0, None, status)
+    api.TF_SessionRun(
+        session,
+        None,
+        ends,
+        values,
+        len(given.files),
+        wanted,
+        found,
+        len(names),
+        None,
+        0,
+        None,
+        status,
+    )
     check()
 
     def array(value: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from adff_tf import audio
 
 
-def blocks(source: str, sample_rate_hz: int, *, heard):
+def blocks(source: str, sample_rate_hz: int, *, on_block):
     name = Path(source).name
     if name.startswith("hangs"):
         time.sleep(600)
@@ -22,5 +22,5 @@ def blocks(source: str, sample_rate_hz: int, *, heard):
     if name.startswith("slow"):  # but gets on
         for _ in range(6):
             time.sleep(0.4)
-            heard(sample_rate_hz)
-    yield from audio.blocks(source, sample_rate_hz, heard=heard)
+            on_block(sample_rate_hz)
+    yield from audio.blocks(source, sample_rate_hz, on_block=on_block)

@@ -21,7 +21,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
-HTTP = {"INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429, "INTERNAL": 500}
+HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+}
 HTTP |= {"UNAVAILABLE": 503, "DEADLINE_EXCEEDED": 504}
 
 
@@ -40,9 +46,20 @@ class Served:
     outputs by name, None leaves one out. delay_s: before each answer. requests: (signature, rows) of each that was answered.
     """
 
-    def __init__(self, saved_model: Path, name: str = "adff", version: int = 1, labels: dict[str, int] | None = None):
+    def __init__(
+        self,
+        saved_model: Path,
+        name: str = "adff",
+        version: int = 1,
+        labels: dict[str, int] | None = None,
+    ):
         self.module = tf.saved_model.load(str(saved_model))
-        self.folder, self.name, self.version, self.labels = saved_model, name, version, {"stable": 1} if labels is None else labels
+        self.folder, self.name, self.version, self.labels = (
+            saved_model,
+            name,
+            version,
+            {"stable": 1} if labels is None else labels,
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -70,18 +87,32 @@ class Served:
     def answer(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of a signature. Raises Refused."""
         if self.failures:
-            raise Refused(self.failures.pop(0), "The batch scheduling queue to which this task was submitted is full")
+            raise Refused(
+                self.failures.pop(0),
+                "The batch scheduling queue to which this task was submitted is full",
+            )
         requests = self.requests  # the list of now: a test may be over after the delay
         time.sleep(self.delay_s)
         specs = self.specs(signature)
         if set(inputs) != set(specs):
-            raise Refused("INVALID_ARGUMENT", f"input size does not match signature: {sorted(inputs)} != {sorted(specs)}")
+            raise Refused(
+                "INVALID_ARGUMENT",
+                f"input size does not match signature: {sorted(inputs)} != {sorted(specs)}",
+            )
         for name, spec in specs.items():
             if not spec.shape.is_compatible_with(inputs[name].shape):
-                raise Refused("INVALID_ARGUMENT", f"Shape {inputs[name].shape} of {name} is not compatible with {spec.shape}")
+                raise Refused(
+                    "INVALID_ARGUMENT",
+                    f"Shape {inputs[name].shape} of {name} is not compatible with {spec.shape}",
+                )
         try:
             function = self.module.signatures[signature]
-            outputs = {name: value.numpy() for name, value in function(**{k: tf.constant(v) for k, v in inputs.items()}).items()}
+            outputs = {
+                name: value.numpy()
+                for name, value in function(
+                    **{k: tf.constant(v) for k, v in inputs.items()}
+                ).items()
+            }
         except tf.errors.InvalidArgumentError as error:
             raise Refused("INVALID_ARGUMENT", error.message) from None
         requests.append((signature, max(len(np.atleast_1d(value)) for value in inputs.values())))
@@ -102,11 +133,17 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             self._check(request.model_spec)
             signature = request.model_spec.signature_name or "serving_default"
-            outputs = self.served.answer(signature, {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()})
+            outputs = self.served.answer(
+                signature,
+                {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()},
+            )
         except Refused as refused:
             context.abort(grpc.StatusCode[refused.status], refused.text)
         response = predict_pb2.PredictResponse()
-        response.model_spec.name, response.model_spec.version.value = self.served.name, self.served.version
+        response.model_spec.name, response.model_spec.version.value = (
+            self.served.name,
+            self.served.version,
+        )
         for name, value in outputs.items():
             response.outputs[name].CopyFrom(_as_fields(value))
         return response
@@ -116,15 +153,21 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
             self._check(request.model_spec)
         except Refused as refused:
             context.abort(grpc.StatusCode[refused.status], refused.text)
-        model = saved_model_pb2.SavedModel.FromString((self.served.folder / "saved_model.pb").read_bytes())
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=model.meta_graphs[0].signature_def)
+        model = saved_model_pb2.SavedModel.FromString(
+            (self.served.folder / "saved_model.pb").read_bytes()
+        )
+        signatures = get_model_metadata_pb2.SignatureDefMap(
+            signature_def=model.meta_graphs[0].signature_def
+        )
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.metadata["signature_def"].Pack(signatures)
         return response
 
     def _check(self, spec) -> None:
         version = spec.version.value if spec.HasField("version") else None
-        self.served.check(spec.name, version, spec.version_label if spec.HasField("version_label") else None)
+        self.served.check(
+            spec.name, version, spec.version_label if spec.HasField("version_label") else None
+        )
 
 
 def _as_fields(value: np.ndarray):
@@ -173,8 +216,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         match = STATUS.fullmatch(self.path)
         if not match or match[1] != self.served.name:
-            return self._send(404, {"error": f"Could not find any versions of model {match and match[1]}"})
-        state = {"version": str(self.served.version), "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+            return self._send(
+                404, {"error": f"Could not find any versions of model {match and match[1]}"}
+            )
+        state = {
+            "version": str(self.served.version),
+            "state": "AVAILABLE",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
         self._send(200, {"model_version_status": [state]})
 
     def _predicted(self, body: dict) -> dict:
@@ -182,15 +231,30 @@ class _Handler(BaseHTTPRequestHandler):
         signature = body.get("signature_name", "serving_default")
         specs = self.served.specs(signature)
         if "inputs" in body:
-            columns = body["inputs"] if isinstance(body["inputs"], dict) else dict.fromkeys(specs, body["inputs"])
+            columns = (
+                body["inputs"]
+                if isinstance(body["inputs"], dict)
+                else dict.fromkeys(specs, body["inputs"])
+            )
         else:
-            rows = [row if isinstance(row, dict) else dict.fromkeys(specs, row) for row in body["instances"]]
+            rows = [
+                row if isinstance(row, dict) else dict.fromkeys(specs, row)
+                for row in body["instances"]
+            ]
             columns = {name: [row[name] for row in rows] for name in rows[0]}
-        inputs = {name: np.array(values, specs[name].dtype.as_numpy_dtype) for name, values in columns.items() if name in specs}
-        outputs = {name: _as_json(value) for name, value in self.served.answer(signature, inputs).items()}
+        inputs = {
+            name: np.array(values, specs[name].dtype.as_numpy_dtype)
+            for name, values in columns.items()
+            if name in specs
+        }
+        outputs = {
+            name: _as_json(value) for name, value in self.served.answer(signature, inputs).items()
+        }
         if "inputs" in body:
             return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
-        by_row = [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
+        by_row = [
+            dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)
+        ]
         return {"predictions": by_row if len(outputs) > 1 else next(iter(outputs.values()))}
 
     def _send(self, code: int, answer: dict) -> None:
@@ -199,7 +263,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that did not wait
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # a client that did not wait
             self.wfile.write(content)
 
     def log_message(self, *_):
@@ -210,7 +276,11 @@ def _as_json(value: np.ndarray) -> list:
     """Nested lists; numbers with the digits that give a float32 back, as TensorFlow Serving writes them."""
     if value.dtype == object:
         return [item.decode() for item in value]
-    return [float(f"{item:.9g}") for item in value] if value.ndim == 1 else [_as_json(row) for row in value]
+    return (
+        [float(f"{item:.9g}") for item in value]
+        if value.ndim == 1
+        else [_as_json(row) for row in value]
+    )
 
 
 @contextlib.contextmanager

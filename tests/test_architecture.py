@@ -36,10 +36,18 @@ def rooms_imported(file: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             if node.level < depth:  # inside its own room
                 continue
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            found |= (
+                {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            )
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            assert not any(name.split(".")[0] in ("adff_tf", "tuning", "export") for name in names), f"{file}: import relatively"
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+            )
+            assert not any(
+                name.split(".")[0] in ("adff_tf", "tuning", "export") for name in names
+            ), f"{file}: import relatively"
     assert not found & {"tuning", "export"}, f"{file}: tuning and export stand above all of it"
     return found & set(FLOOR)
 
@@ -49,7 +57,9 @@ def files():
 
 
 def test_every_file_has_a_floor():
-    assert {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in files()} == set(FLOOR)
+    assert {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in files()} == set(
+        FLOOR
+    )
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -64,10 +74,18 @@ def test_export_and_tuning_do_not_know_each_other(part, other):
     for file in (ROOT / part).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level:
-                assert other not in (node.module or "").split(".") and other not in {alias.name for alias in node.names}, file
+                assert other not in (node.module or "").split(".") and other not in {
+                    alias.name for alias in node.names
+                }, file
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                assert not any(name.split(".")[0] in ("adff_tf", *ABOVE) for name in names), f"{file}: import relatively"
+                names = (
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names]
+                )
+                assert not any(name.split(".")[0] in ("adff_tf", *ABOVE) for name in names), (
+                    f"{file}: import relatively"
+                )
 
 
 def test_every_folder_of_code_is_installed():
@@ -75,15 +93,24 @@ def test_every_folder_of_code_is_installed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     folders = [PACKAGE, *(file.parent for file in PACKAGE.rglob("*/__init__.py"))]
-    named = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {f"adff_tf.{part}" for part in ABOVE}
+    named = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {
+        f"adff_tf.{part}" for part in ABOVE
+    }
     assert set(setup["options"]["packages"].split()) == named
 
 
 @pytest.mark.parametrize("room", PURE_KERAS)
 def test_the_network_is_pure_keras(room):
     tree = ast.parse((PACKAGE / f"{room}.py").read_text())
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    names |= {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+    }
     assert not any(name.startswith("tensorflow") for name in names)
 
 
@@ -101,6 +128,10 @@ def test_the_network_is_pure_keras(room):
     ],
 )
 def test_loads_no_tensorflow(statement):
-    code = f"{statement}; import sys; print({{'tensorflow', 'keras', 'librosa'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    code = (
+        f"{statement}; import sys; print({{'tensorflow', 'keras', 'librosa'}} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "set()"

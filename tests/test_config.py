@@ -9,21 +9,40 @@ from adff_tf.errors import InputError
 
 def test_the_papers_preset_has_the_papers_numbers():
     paper = presets.paper()
-    assert (paper.frontend.sample_rate_hz, paper.frontend.mels, paper.frontend.window, paper.frontend.hop) == (
+    assert (
+        paper.frontend.sample_rate_hz,
+        paper.frontend.mels,
+        paper.frontend.win_length,
+        paper.frontend.hop_length,
+    ) == (
         44100,
         128,
         2646,
         441,
     )
-    assert (paper.segments.seg_len, paper.segments.seg_num, paper.segments.sampling, paper.frames) == (
+    assert (
+        paper.segments.seg_len,
+        paper.segments.seg_num,
+        paper.segments.sampling,
+        paper.frames,
+    ) == (
         20.0,
         6,
         "simple",
         2000,
     )
     training = paper.training
-    assert (training.learning_rate, training.weight_decay, training.epochs, training.batch_size) == (1e-5, 1e-5, 200, 32)
-    assert training.decay_epochs == (20, 45, 80, 110, 140, 170) and paper.validation.folds == 5 and not paper.validation.hold_out
+    assert (
+        training.learning_rate,
+        training.weight_decay,
+        training.epochs,
+        training.batch_size,
+    ) == (1e-5, 1e-5, 200, 32)
+    assert (
+        training.decay_epochs == (20, 45, 80, 110, 140, 170)
+        and paper.validation.folds == 5
+        and not paper.validation.hold_out
+    )
     assert paper.network.width == 1 and training.precision == "float32"
 
 
@@ -55,9 +74,15 @@ def test_json_both_ways(preset):
     [
         ('{"training": {"epoch": 3}}', "training.epoch: no such setting"),
         ('{"training": {"epochs": 0}}', "training.epochs: .*greater than or equal to 1; given 0"),
-        ('{"segments": {"seg_num": 16, "seg_len": 5}}', "seg_num 16 cuts 500 frames into parts of 31"),
+        (
+            '{"segments": {"seg_num": 16, "seg_len": 5}}',
+            "seg_num 16 cuts 500 frames into parts of 31",
+        ),
         ('{"task": "mood"}', "task: .*'both'.*given 'mood'"),
-        ('{"frontend": {"n_fft": 1024}}', "n_fft 1024 is shorter than the window of 2646 samples; use 4096"),
+        (
+            '{"frontend": {"n_fft": 1024}}',
+            "n_fft 1024 is shorter than the window of 2646 samples; use 4096",
+        ),
         ("not json", "my.json cannot be used"),
     ],
 )

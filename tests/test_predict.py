@@ -22,7 +22,7 @@ from adff_tf.audio import AudioError
 from adff_tf.config import Data
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import log_mel
-from adff_tf.model.model_file import load_network, located
+from adff_tf.model.model_file import find_model, load_network
 from adff_tf.support import console
 from adff_tf.training import evaluation
 from adff_tf.training import run as runs
@@ -68,7 +68,7 @@ def test_csv_of_a_folder_in_another_scale(run, songs, capsys):
     assert [row["padded"] for row in rows] == ["True", "False"] and "songs (2)" in err
     whole = EmotionModel.load(run).predict(songs / "b.wav")
     assert float(rows[1]["valence"]) == pytest.approx(1 + (whole.valence + 1) * 4, abs=1e-4)
-    assert float(rows[1]["arousal_deviation"]) == pytest.approx(4 * whole.deviation["arousal"], abs=1e-4)
+    assert float(rows[1]["arousal_std"]) == pytest.approx(4 * whole.std["arousal"], abs=1e-4)
     assert rows[1]["quadrant"] == whole.quadrant
 
 
@@ -82,7 +82,11 @@ def test_csv_of_the_curve(run, songs, capsys):
 def test_the_table_says_that_a_song_was_padded(run, songs, capsys):
     _, out, _ = ask([run, songs], capsys)
     head, short, long = out.splitlines()
-    assert head.split()[:3] == ["seconds", "valence", "arousal"] and "padded with silence" in short and "padded" not in long
+    assert (
+        head.split()[:3] == ["seconds", "valence", "arousal"]
+        and "padded with silence" in short
+        and "padded" not in long
+    )
 
 
 def test_classes_as_csv(tmp_path, songs, capsys):
@@ -90,7 +94,9 @@ def test_classes_as_csv(tmp_path, songs, capsys):
     _, out, _ = ask([run, songs / "b.wav", "--format", "csv"], capsys)
     (row,) = csv.DictReader(io.StringIO(out))
     shares = {name: float(row[f"p_{name}"]) for name in ("Q1", "Q2", "Q3", "Q4")}
-    assert sum(shares.values()) == pytest.approx(1, abs=1e-4) and row["label"] == max(shares, key=shares.get)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4) and row["label"] == max(
+        shares, key=shares.get
+    )
 
 
 def test_a_pipe(run, songs):
@@ -100,11 +106,15 @@ def test_a_pipe(run, songs):
     done = subprocess.run([*command, "-", "--format", "json"], input=content, capture_output=True)
     assert done.returncode == 0 and not done.stderr, done.stderr.decode()
     row = json.loads(done.stdout)
-    assert row["path"] == "-" and row["valence"] == pytest.approx(EmotionModel.load(run).predict(content).valence, abs=1e-6)
+    assert row["path"] == "-" and row["valence"] == pytest.approx(
+        EmotionModel.load(run).predict(content).valence, abs=1e-6
+    )
 
     many = " ".join([str(songs / "b.wav"), *(f"{songs}/../{songs.name}/b.wav" for _ in range(2))])
     shell = f"{' '.join(command)} {many} --format json --hop 0.01 | head -c 1"
-    done = subprocess.run(["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
     assert "Traceback" not in done.stderr and done.returncode in (0, 141)
 
 
@@ -137,14 +147,23 @@ def test_progress_within_a_song(run, songs, monkeypatch, capsys):
     monkeypatch.setattr(console.Terminal, "bar", bar)
     soundfile.write(songs.parent / "[b] minute.wav", music(61.5, 3), RATE)
     ask([run, songs.parent / "[b] minute.wav", "--hop", "1"], capsys)
-    assert notes[0] == (0, "[b] minute.wav, 0:08") and notes[-2:] == [(0, "[b] minute.wav, 1:01"), (1, "")]
+    assert notes[0] == (0, "[b] minute.wav, 0:08") and notes[-2:] == [
+        (0, "[b] minute.wav, 1:01"),
+        (1, ""),
+    ]
 
 
 def test_what_is_no_recording_does_not_stop_the_others(run, songs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    status, out, err = ask([run, tmp_path / "empty", "~nobody-of-that-name/x.mp3", "a" * 300, songs / "b.wav"], capsys)
+    status, out, err = ask(
+        [run, tmp_path / "empty", "~nobody-of-that-name/x.mp3", "a" * 300, songs / "b.wav"], capsys
+    )
     assert status == 2 and "b.wav" in out and "3 of 4 songs could not be used" in err
-    assert "holds no recordings" in err and "File name too long" in err and "Give the path in full" in err
+    assert (
+        "holds no recordings" in err
+        and "File name too long" in err
+        and "Give the path in full" in err
+    )
 
 
 def test_a_folder_that_cannot_be_read_is_named(run, songs, capsys, monkeypatch):
@@ -180,9 +199,15 @@ def test_plots_are_there_as_soon_as_their_song_is_answered(run, songs, tmp_path,
 
 
 def test_a_full_disk_behind_standard_output(run, songs):
-    command = f"{sys.executable} -m adff_tf.predict {run} {songs / 'b.wav'} --format json > /dev/full"
+    command = (
+        f"{sys.executable} -m adff_tf.predict {run} {songs / 'b.wav'} --format json > /dev/full"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert done.returncode == 2 and "standard output goes to is full" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "standard output goes to is full" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_a_name_of_odd_bytes(run, songs, tmp_path):
@@ -190,8 +215,12 @@ def test_a_name_of_odd_bytes(run, songs, tmp_path):
     os.link(songs / "b.wav", name)
     command = [sys.executable, "-m", "adff_tf.predict", str(run), str(tmp_path)]
     done = subprocess.run([*command, "--format", "json"], capture_output=True)
-    assert done.returncode == 0 and os.fsencode(json.loads(done.stdout)["path"]) == name, done.stderr.decode()
-    done = subprocess.run([*command, "--plot", "--out", str(tmp_path / "plots")], capture_output=True)
+    assert done.returncode == 0 and os.fsencode(json.loads(done.stdout)["path"]) == name, (
+        done.stderr.decode()
+    )
+    done = subprocess.run(
+        [*command, "--plot", "--out", str(tmp_path / "plots")], capture_output=True
+    )
     assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr.decode()
     head, row = done.stdout.splitlines()
     assert row.endswith(name.replace(b"\n", b"\\n")), "a song takes one line"
@@ -209,7 +238,9 @@ def test_broken_songs_do_not_stop_the_others(run, songs, tmp_path, capsys):
     soundfile.write(tmp_path / "nan.wav", np.full(1000, np.nan, "float32"), RATE, subtype="FLOAT")
     (tmp_path / "good.wav").write_bytes((songs / "b.wav").read_bytes())
     status, out, err = ask([run, tmp_path, tmp_path / "missing.wav", "--format", "json"], capsys)
-    assert status == 2 and len(out.splitlines()) == 1 and json.loads(out)["path"].endswith("good.wav")
+    assert (
+        status == 2 and len(out.splitlines()) == 1 and json.loads(out)["path"].endswith("good.wav")
+    )
     assert "6 of 7 songs could not be used" in err and "Traceback" not in err
     for name in (*bad, "nan.wav", "missing.wav"):
         assert err.count(name) >= 2  # when it came, and in the list at the end
@@ -271,7 +302,9 @@ def test_plots(run, songs, tmp_path, capsys):
     out = tmp_path / "plots"
     status, _, err = ask([run, songs, "--plot", "--out", out], capsys)
     names = {"a_1-curve", "a_1-path", "b-curve", "b-path", "songs"}
-    assert status == 0 and {path.name for path in out.iterdir()} == {f"{n}{s}" for n in names for s in (".png", ".svg")}
+    assert status == 0 and {path.name for path in out.iterdir()} == {
+        f"{n}{s}" for n in names for s in (".png", ".svg")
+    }
     for path in out.glob("*.svg"):
         assert xml.etree.ElementTree.parse(path).getroot().tag == SVG and str(path) in err
     status, _, err = ask([run, songs, "--plot", "--out", out], capsys)
@@ -290,9 +323,17 @@ def trained(tmp_path_factory):
     for k in range(8):
         soundfile.write(folder / f"{k}.wav", music(1.5, k) * (k + 1) / 8, RATE)
         rows.append((f"{k}.wav", k / 4 - 0.9, 0.9 - k / 4))
-    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(folder / "labels.csv", index=False)
-    settings = tiny.experiment(tflm=False).model_copy(update={"data": Data(data=folder / "labels.csv", label_range=(-1, 1))})
-    settings = settings.model_copy(update={"validation": settings.validation.model_copy(update={"folds": 4, "final_model": False})})
+    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(
+        folder / "labels.csv", index=False
+    )
+    settings = tiny.experiment(tflm=False).model_copy(
+        update={"data": Data(data=folder / "labels.csv", label_range=(-1, 1))}
+    )
+    settings = settings.model_copy(
+        update={
+            "validation": settings.validation.model_copy(update={"folds": 4, "final_model": False})
+        }
+    )
     return runs.run(settings, folder / "run"), folder / "labels.csv"
 
 
@@ -311,28 +352,58 @@ def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):
     for name in table["path"]:  # the same recordings under other names
         (moved / f"x{name}").write_bytes((labels.parent / name).read_bytes())
     table.assign(path="x" + table["path"]).to_csv(moved / "labels.csv", index=False)
-    status, _, err = score([run.folder, "--data", moved / "labels.csv", *command[3:-1], tmp_path / "out2"], capsys)
+    status, _, err = score(
+        [run.folder, "--data", moved / "labels.csv", *command[3:-1], tmp_path / "out2"], capsys
+    )
     assert status == 2 and "was trained on 6 of these 8 tracks" in err
 
 
 def test_an_evaluation_that_cannot_be_written_is_refused_before_its_work(trained, tmp_path, capsys):
     run, labels = trained
     (tmp_path / "file").touch()
-    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--allow-trained", "--features", tmp_path / "features"]
+    command = [
+        run.folder,
+        "--data",
+        labels,
+        "--label-range",
+        "-1",
+        "1",
+        "--allow-trained",
+        "--features",
+        tmp_path / "features",
+    ]
     status, printed, err = score([*command, "--out", tmp_path / "file" / "x"], capsys)
-    assert status == 2 and "cannot be written: Not a directory; give another folder for the evaluation by --out" in err
+    assert (
+        status == 2
+        and "cannot be written: Not a directory; give another folder for the evaluation by --out"
+        in err
+    )
     assert not (tmp_path / "features").exists()
 
 
 def test_the_fold_that_was_held_out_scores_as_in_the_run(trained, tmp_path, capsys):
     run, labels = trained
     out = tmp_path / "out"
-    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", out, "--leave-out-trained"]
+    command = [
+        run.folder,
+        "--data",
+        labels,
+        "--label-range",
+        "-1",
+        "1",
+        "--out",
+        out,
+        "--leave-out-trained",
+    ]
     status, printed, _ = score(command, capsys)
     metrics = json.loads((out / "metrics.json").read_text())
     assert status == 0 and metrics["tracks"] == 2 and metrics["trained_on"] == 0
-    assert metrics["mean"]["valence"]["rmse"] == pytest.approx(run.metrics["mean"]["valence"]["rmse"], rel=1e-5)
-    assert {"report.md", "predictions.csv", "segments.csv", "config.json", "environment.json"} <= {p.name for p in out.iterdir()}
+    assert metrics["mean"]["valence"]["rmse"] == pytest.approx(
+        run.metrics["mean"]["valence"]["rmse"], rel=1e-5
+    )
+    assert {"report.md", "predictions.csv", "segments.csv", "config.json", "environment.json"} <= {
+        p.name for p in out.iterdir()
+    }
     assert "None of these tracks was trained on" in printed
     assert score(command, capsys)[0] == 2  # the folder is not empty
 
@@ -343,14 +414,26 @@ def test_a_folds_model_and_a_run_that_is_called_like_a_fold(trained, tmp_path, c
     monkeypatch.chdir(run.folder / "fold1")
     status, _, err = score(["model.keras", *data, "--out", tmp_path / "a"], capsys)
     assert status == 2 and "was trained on 6 of these 8 tracks" in err
-    shutil.copytree(run.folder, tmp_path / "fold-music", ignore=shutil.ignore_patterns("features", "fold1"))
+    shutil.copytree(
+        run.folder, tmp_path / "fold-music", ignore=shutil.ignore_patterns("features", "fold1")
+    )
     status, _, err = score([tmp_path / "fold-music", *data, "--out", tmp_path / "b"], capsys)
     assert status == 2 and "was trained on 6 of these 8 tracks" in err
 
 
 def test_all_tracks_when_told_and_the_report_says_so(trained, tmp_path, capsys):
     run, labels = trained
-    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out", "--allow-trained"]
+    command = [
+        run.folder,
+        "--data",
+        labels,
+        "--label-range",
+        "-1",
+        "1",
+        "--out",
+        tmp_path / "out",
+        "--allow-trained",
+    ]
     assert score(command, capsys)[0] == 0
     assert "**6 of these tracks were trained on" in (tmp_path / "out" / "report.md").read_text()
 
@@ -366,21 +449,25 @@ def test_a_run_has_a_servable_that_answers_as_its_network(trained):
         by_keras = EmotionModel.load(run.folder).predict(waveform, RATE)
     finally:
         (run.folder / "elsewhere").rename(run.folder / "servable")
-    np.testing.assert_allclose(by_servable.windows["valence"], by_keras.windows["valence"], atol=1e-6)
+    np.testing.assert_allclose(
+        by_servable.windows["valence"], by_keras.windows["valence"], atol=1e-6
+    )
     assert by_servable.valence != by_servable.arousal
 
 
 def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
     """The store's first three and last two frames have seen their neighbours; a trained model moves by less than 0.01."""
     run, _ = trained
-    model, network = EmotionModel.load(run.folder), load_network(located(run.folder)[0])
+    model, network = EmotionModel.load(run.folder), load_network(find_model(run.folder)[0])
     waveform = music(6.0, 30)
     whole = log_mel.track_log_mel(waveform)
     moved = []
     for start in range(50, 450, 50):
         own = model.predict(waveform[start * 441 : (start + 100) * 441], RATE)
         stored = network(whole[None, start : start + 100], training=False)
-        moved += [abs(stored[name].numpy().item() - own.values[name]) for name in ("valence", "arousal")]
+        moved += [
+            abs(stored[name].numpy().item() - own.values[name]) for name in ("valence", "arousal")
+        ]
     assert 0 < max(moved) < 0.01
 
 
@@ -403,13 +490,19 @@ def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
     root = tmp_path / "PMEmo"
     (root / "annotations").mkdir(parents=True)
     (root / "chorus").mkdir()
-    static, dynamic = ["musicId,Arousal(mean),Valence(mean)"], ["musicId,frameTime,Arousal(mean),Valence(mean)"]
+    static, dynamic = (
+        ["musicId,Arousal(mean),Valence(mean)"],
+        ["musicId,frameTime,Arousal(mean),Valence(mean)"],
+    )
     metadata = ["musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time"]
     for song in (1, 2):
         soundfile.write(root / "chorus" / f"{song}.wav", music(18.0, 20 + song), RATE)
         static.append(f"{song},0.{3 + song},0.{4 + song}")
         metadata.append(f"{song},{song}.mp3,t,artist{song},a,18,00:00,00:18")
-        dynamic += [f"{song},{t},{0.3 + 0.01 * t * song},{0.9 - 0.02 * t}" for t in (15.5, 16.0, 16.5, 17.0, 17.5)]
+        dynamic += [
+            f"{song},{t},{0.3 + 0.01 * t * song},{0.9 - 0.02 * t}"
+            for t in (15.5, 16.0, 16.5, 17.0, 17.5)
+        ]
     (root / "annotations" / "static_annotations.csv").write_text("\n".join(static))
     (root / "annotations" / "dynamic_annotations.csv").write_text("\n".join(dynamic))
     (root / "metadata.csv").write_text("\n".join(metadata))
@@ -419,7 +512,7 @@ def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("adff_tf.evaluation.score_curve", stopped)
+        patch.setattr("adff_tf.training.evaluation.score_curve", stopped)
         status, _, err = score(command, capsys)
     assert status == 130 and "stopped. Give the command again." in err
     assert os.listdir(tmp_path / "out") == ["features"]
@@ -435,11 +528,17 @@ def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
             start = round((min(time, 17.5) - 0.5) * RATE)
             ours.append(model.predict(samples[start : start + RATE], RATE).arousal)
         wanted = 2 * (0.3 + 0.01 * times * song) - 1
-        assert songs.loc[song, "arousal_rmse"] == pytest.approx(np.sqrt(np.mean((ours - wanted) ** 2)), abs=1e-4)
-        assert songs.loc[song, "arousal_correlation"] == pytest.approx(np.corrcoef(ours, wanted)[0, 1], abs=1e-3)
+        assert songs.loc[song, "arousal_rmse"] == pytest.approx(
+            np.sqrt(np.mean((ours - wanted) ** 2)), abs=1e-4
+        )
+        assert songs.loc[song, "arousal_correlation"] == pytest.approx(
+            np.corrcoef(ours, wanted)[0, 1], abs=1e-3
+        )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["dynamic"]["songs"] == 2
-    assert metrics["dynamic"]["mean"]["arousal"]["rmse"] == pytest.approx(songs["arousal_rmse"].mean())
+    assert metrics["dynamic"]["mean"]["arousal"]["rmse"] == pytest.approx(
+        songs["arousal_rmse"].mean()
+    )
     assert "Over time" in printed and (tmp_path / "out" / "plots" / "dynamic.png").is_file()
 
 
@@ -448,7 +547,9 @@ def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
     data = ["--data", labels, "--label-range", "-1", "1"]
     status, _, err = score([run.folder, *data, "--dynamic", "--out", tmp_path / "a"], capsys)
     assert status == 2 and "no annotations over time" in err
-    status, _, err = score([run.folder, "--data", tmp_path / "none", "--out", tmp_path / "b"], capsys)
+    status, _, err = score(
+        [run.folder, "--data", tmp_path / "none", "--out", tmp_path / "b"], capsys
+    )
     assert status == 2 and "There is no folder or file" in err
     (tmp_path / "c").write_text("")
     status, _, err = score([run.folder, *data, "--out", tmp_path / "c"], capsys)
@@ -458,13 +559,13 @@ def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
 def test_what_a_model_was_trained_on_is_known_whatever_its_runs_folder_is_called(tmp_path):
     """A run named as a fold is: its model was trained on all tracks."""
     run = save_run(tmp_path / "fold2")
-    pd.DataFrame({"track_id": list("abc"), "path": list("abc"), "features": list("abc"), "fold": [1, 2, 2]}).to_csv(
-        run / "index.csv", index=False
-    )
+    pd.DataFrame(
+        {"track_id": list("abc"), "path": list("abc"), "features": list("abc"), "fold": [1, 2, 2]}
+    ).to_csv(run / "index.csv", index=False)
     (run / "fold2").mkdir()
     shutil.copyfile(run / "model.keras", run / "fold2" / "model.keras")
     for place, learned in ((run, "abc"), (run / "fold2" / "model.keras", "a")):
-        assert "".join(evaluation.learned_from(*located(place))["track_id"]) == learned
+        assert "".join(evaluation.training_tracks(*find_model(place))["track_id"]) == learned
 
 
 def test_folders_hold_what_is_music_to_a_listener(tmp_path):
@@ -476,9 +577,13 @@ def test_folders_hold_what_is_music_to_a_listener(tmp_path):
     (tmp_path / "in" / "x").symlink_to(tmp_path / "out")
     (tmp_path / "in" / "y").symlink_to(tmp_path / "out")
     songs, unusable = predict.find_songs([tmp_path / "in"])
-    assert [str(song.relative_to(tmp_path / "in")) for song in songs] == ["a.wav", "c/d.mp3", "x/e.ogg"] and not unusable
+    assert [str(song.relative_to(tmp_path / "in")) for song in songs] == [
+        "a.wav",
+        "c/d.mp3",
+        "x/e.ogg",
+    ] and not unusable
 
 
 def test_names_are_printed_as_they_are(capsys):
-    console.Terminal().say("Take :100: [bold]or[/bold] less")
+    console.Terminal().log("Take :100: [bold]or[/bold] less")
     assert capsys.readouterr().out == "Take :100: [bold]or[/bold] less\n"

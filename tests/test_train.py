@@ -16,15 +16,40 @@ from adff_tf import presets, train
 from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
 
-TINY = ["--seg-len", "1", "--seg-num", "2", "--width", "0.05", "--lstm-units", "3", "--fc", "8", "--no-tflm"]
-TINY += ["--epochs", "1", "--batch-size", "4", "--precision", "float32", "--folds", "2", "--hold-out", "--no-final-model"]
+TINY = [
+    "--seg-len",
+    "1",
+    "--seg-num",
+    "2",
+    "--width",
+    "0.05",
+    "--lstm-units",
+    "3",
+    "--fc",
+    "8",
+    "--no-tflm",
+]
+TINY += [
+    "--epochs",
+    "1",
+    "--batch-size",
+    "4",
+    "--precision",
+    "float32",
+    "--folds",
+    "2",
+    "--hold-out",
+    "--no-final-model",
+]
 
 
 def adff_train(*arguments, cwd: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the command keeps TensorFlow quiet by itself
     command = [sys.executable, "-m", "adff_tf.train", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400
+    )
 
 
 def fails(capsys, *arguments) -> str:
@@ -45,20 +70,29 @@ def test_help_comes_in_under_two_seconds(tmp_path):
     start = time.perf_counter()
     done = adff_train("--help", cwd=tmp_path)
     assert time.perf_counter() - start < 2
-    assert done.returncode == 0 and "--seg-num" in done.stdout and "--data" in done.stdout and not done.stderr
+    assert (
+        done.returncode == 0
+        and "--seg-num" in done.stdout
+        and "--data" in done.stdout
+        and not done.stderr
+    )
 
 
 def test_without_arguments_it_is_the_demo_and_with_data_the_fast_preset():
     assert train.parse([])[1] == presets.demo()
     experiment = train.parse(["--data", "here"])[1]
-    assert experiment == presets.fast().model_copy(update={"data": experiment.data}) and experiment.data.data == Path("here")
+    assert experiment == presets.fast().model_copy(
+        update={"data": experiment.data}
+    ) and experiment.data.data == Path("here")
     assert train.parse(["--preset", "paper"])[1] == presets.paper()
 
 
 def test_options_change_a_saved_config(tmp_path):
     file = tmp_path / "config.json"
     file.write_text(presets.paper().to_json())
-    options, experiment = train.parse(["--config", str(file), "--seg-num", "4", "--task", "valence", "--out", "x"])
+    options, experiment = train.parse(
+        ["--config", str(file), "--seg-num", "4", "--task", "valence", "--out", "x"]
+    )
     assert options.out == Path("x")
     expected = json.loads(presets.paper().to_json())
     expected["task"], expected["segments"]["seg_num"] = "valence", 4
@@ -80,8 +114,14 @@ def test_options_change_a_saved_config(tmp_path):
         (["--data", "~nobody-here/x"], "~nobody-here/x cannot be used"),
         (["--config", "~nobody-here/x"], "~nobody-here/x cannot be used"),
         (["--out", "~nobody-here/x"], "~nobody-here/x cannot be used"),
-        (["--hop-s", "0.00001"], "hop_s 1e-05 is 0 samples at 44100 Hz; use hop_s 2.3e-05 or more"),
-        (["--window-s", "0.000001"], "window_s 1e-06 is 0 samples at 44100 Hz; use window_s 4.5e-05 or more"),
+        (
+            ["--hop-length-s", "0.00001"],
+            "hop_length_s 1e-05 is 0 samples at 44100 Hz; use hop_length_s 2.3e-05 or more",
+        ),
+        (
+            ["--win-length-s", "0.000001"],
+            "win_length_s 1e-06 is 0 samples at 44100 Hz; use win_length_s 4.5e-05 or more",
+        ),
     ],
 )
 def test_mistakes_are_one_message(arguments, says, capsys, tmp_path, monkeypatch):
@@ -91,12 +131,17 @@ def test_mistakes_are_one_message(arguments, says, capsys, tmp_path, monkeypatch
 
 
 def test_what_a_saved_config_says_of_its_data_is_not_said_of_others(tmp_path):
-    saved = presets.paper().model_copy(update={"data": Data(data=tmp_path / "a.csv", kind="csv", label_range=(1, 9), clips=20)})
+    saved = presets.paper().model_copy(
+        update={"data": Data(data=tmp_path / "a.csv", kind="csv", label_range=(1, 9), clips=20)}
+    )
     (tmp_path / "c.json").write_text(saved.to_json())
     given = ["--config", str(tmp_path / "c.json")]
     assert train.parse(given)[1] == saved
     assert train.parse([*given, "--data", "b"])[1].data == Data(data=Path("b"), clips=20)
-    assert train.parse([*given, "--data", "b", "--label-range", "0", "1"])[1].data.label_range == (0, 1)
+    assert train.parse([*given, "--data", "b", "--label-range", "0", "1"])[1].data.label_range == (
+        0,
+        1,
+    )
 
 
 def test_the_home_folder_is_known_however_it_is_given(tmp_path, monkeypatch, capsys):
@@ -130,7 +175,9 @@ def own_music(tmp_path_factory):
     for k in range(4):
         soundfile.write(folder / f"{k}.wav", [0.1 * (k + 1), -0.1 * (k + 1)] * 30000, 44100)
         rows.append((f"{k}.wav", 1 + 2 * k, 9 - 2 * k))
-    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(folder / "songs.csv", index=False)
+    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(
+        folder / "songs.csv", index=False
+    )
     return folder
 
 
@@ -141,7 +188,10 @@ def test_a_run_on_a_csv_writes_its_folder_alone_and_keeps_tensorflow_quiet(own_m
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["songs-both"]
     assert sorted(own_music.iterdir()) == before
-    assert "run folder: runs/songs-both" in done.stdout and "report: runs/songs-both/report.md" in done.stdout
+    assert (
+        "run folder: runs/songs-both" in done.stdout
+        and "report: runs/songs-both/report.md" in done.stdout
+    )
     assert "next:" in done.stdout and "ridge" in done.stdout
     assert not done.stderr
     index = pd.read_csv(tmp_path / "runs" / "songs-both" / "index.csv")
@@ -167,7 +217,17 @@ def test_bad_files_are_found_before_training_and_can_be_skipped(own_music, tmp_p
 
 
 def test_labels_out_of_range_are_named(own_music, tmp_path, capsys):
-    message = fails(capsys, "--data", own_music / "songs.csv", "--label-range", "0", "1", "--out", tmp_path / "run", *TINY)
+    message = fails(
+        capsys,
+        "--data",
+        own_music / "songs.csv",
+        "--label-range",
+        "0",
+        "1",
+        "--out",
+        tmp_path / "run",
+        *TINY,
+    )
     assert "0" in message and "label" in message.lower()
 
 

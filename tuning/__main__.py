@@ -9,7 +9,7 @@ from typing import Literal
 from .. import presets
 from ..config import Data, Experiment, Segments, Training
 from ..support import commandline, console
-from ..support.files import expanded
+from ..support.files import expand_user
 from .space import DEMO, PAPER, SECTIONS, Plan, narrowed
 
 DESCRIPTION = """Search seg_num, seg_len and other settings of ADFF for the best score by song, and write a report and best.json.
@@ -65,7 +65,9 @@ def demo() -> Experiment:
         update={
             "data": Data(clips=240, clip_s=10.0),
             "segments": Segments(seg_len=5.0, seg_num=2, sampling="full", fresh=True),
-            "training": Training(**{**base.training.model_dump(), "epochs": 6, "early_stopping": 3}),
+            "training": Training(
+                **{**base.training.model_dump(), "epochs": 6, "early_stopping": 3}
+            ),
         }
     )
 
@@ -78,8 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options, plan = parse(arguments)
     terminal = console.Terminal()
-    folder = expanded(options.out or Path("searches") / commandline.name_of(plan.base))
-    terminal.say(f"search folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
+    folder = expand_user(options.out or Path("searches") / commandline.run_name(plan.base))
+    terminal.log(
+        f"search folder: {folder}" + ("" if options.out else "  (choose another by --out)")
+    )
 
     console.import_tensorflow()
     from . import search
@@ -87,18 +91,20 @@ def _main(arguments: list[str]) -> None:
     place = search.place_from(options.chief, options.worker, options.address, options.wait)
     found = search.search(plan, folder, budget(options, plan), options.features, place, terminal)
     if found is None:
-        terminal.say("the search has ended; its chief writes the report")
+        terminal.log("the search has ended; its chief writes the report")
         return
     text = (folder / "report.md").read_text()
-    terminal.say("\n" + text.split("## Best")[1].split("## ")[0].strip() + "\n")
+    terminal.log("\n" + text.split("## Best")[1].split("## ")[0].strip() + "\n")
     for line in next_steps(options, plan, folder):
-        terminal.say(line)
+        terminal.log(line)
 
 
 def parse(arguments: list[str]) -> tuple[Options, Plan]:
     """The options and the plan that a command line names. Raises InputError."""
-    options, base = commandline.parse("adff-tune", DESCRIPTION, Options(), _starting_point(arguments), arguments)
-    base = commandline.with_whole_path(base)
+    options, base = commandline.parse(
+        "adff-tune", DESCRIPTION, Options(), _starting_point(arguments), arguments
+    )
+    base = commandline.with_absolute_path(base)
     is_demo = base.data.data is None and options.config is None and options.preset in (None, "demo")
     texts = [*options.space, *_fixed_by_flags(arguments, base)]
     return options, Plan(base, narrowed(DEMO if is_demo else PAPER, texts, base), options.algorithm)
@@ -115,34 +121,46 @@ def budget(options: Options, plan: Plan):
 
 def _starting_point(arguments: list[str]) -> Experiment:
     """The experiment to start from; one of a preset stops early."""
-    given = commandline.peek(arguments, "--preset", "--config", "--data")
+    given = commandline.parse_known(arguments, "--preset", "--config", "--data")
     if not given.data and not given.config and given.preset in (None, "demo"):
         return demo()
     base = commandline.starting_point(arguments)
     if given.config:
         return base
     patience = max(3, base.training.epochs // PATIENCE)
-    return base.model_copy(update={"training": base.training.model_copy(update={"early_stopping": patience})})
+    return base.model_copy(
+        update={"training": base.training.model_copy(update={"early_stopping": patience})}
+    )
 
 
 def _fixed_by_flags(arguments: list[str], base: Experiment) -> list[str]:
     """A setting given by its own option is not searched over."""
     from .space import value_of
 
-    given = commandline.named(arguments)
+    given = commandline.given_options(arguments)
     return [f"{name}={value_of(base, name)}" for name in SECTIONS if name in given]
 
 
 def next_steps(options: Options, plan: Plan, folder: Path) -> list[str]:
     """What to type next."""
-    best = ["--config", folder / "best.json", "--features", options.features or folder / "features", "--out", f"{folder}-best"]
+    best = [
+        "--config",
+        folder / "best.json",
+        "--features",
+        options.features or folder / "features",
+        "--out",
+        f"{folder}-best",
+    ]
     lines = [
         f"report: {folder / 'report.md'}   trials: {folder / 'trials.csv'}   best: {folder / 'best.json'}",
         "next: train the best, and score it on the songs that the search never saw",
         f"  python -m adff_tf.train {join(map(str, best))}",
     ]
     if plan.base.data.data is None:
-        lines += ["then: search on your own music", "  python -m adff_tf.tuning --data ~/PMEmo2019 --hours 8"]
+        lines += [
+            "then: search on your own music",
+            "  python -m adff_tf.tuning --data ~/PMEmo2019 --hours 8",
+        ]
     return lines
 
 

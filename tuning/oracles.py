@@ -20,11 +20,13 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
 
-from ..support.files import replaced
+from ..support.files import atomic_write
 
 OBJECTIVE = kt.Objective("score", "max")
 ENDED = ("COMPLETED", "FAILED")
-NO_LIMIT = 2**31  # KerasTuner stops a search after so many failed trials in a row; here the budget alone does
+NO_LIMIT = (
+    2**31
+)  # KerasTuner stops a search after so many failed trials in a row; here the budget alone does
 
 
 class Lasting(kt.Oracle):
@@ -35,7 +37,9 @@ class Lasting(kt.Oracle):
     ended: Callable[[Trial], None] = staticmethod(lambda trial: None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, objective=OBJECTIVE, max_consecutive_failed_trials=NO_LIMIT, **kwargs)
+        super().__init__(
+            *args, objective=OBJECTIVE, max_consecutive_failed_trials=NO_LIMIT, **kwargs
+        )
         self.verbose = 0
         self._started = time.monotonic()
         self._spent_before = 0.0
@@ -60,7 +64,9 @@ class Lasting(kt.Oracle):
 
     @kt.synchronized
     def end_trial(self, trial):
-        if trial.trial_id in self.end_order:  # its worker was thought lost, and another one was quicker
+        if (
+            trial.trial_id in self.end_order
+        ):  # its worker was thought lost, and another one was quicker
             return
         super().end_trial(trial)
         self._retry_queue = [waiting for waiting in self._retry_queue if waiting != trial.trial_id]
@@ -91,12 +97,12 @@ class Lasting(kt.Oracle):
     # === State on disk ===
 
     def save(self):
-        with replaced(self._get_oracle_fname()) as file:
+        with atomic_write(self._get_oracle_fname()) as file:
             file.write_text(json.dumps(self.get_state()))
 
     def _save_trial(self, trial):
         self._get_trial_dir(trial.trial_id)
-        with replaced(f"{self._get_trial_dir(trial.trial_id)}/trial.json") as file:
+        with atomic_write(f"{self._get_trial_dir(trial.trial_id)}/trial.json") as file:
             file.write_text(json.dumps(trial.get_state()))
 
     def get_state(self):
@@ -131,7 +137,9 @@ class Random(Lasting, kt.oracles.RandomSearchOracle):
 class Grid(Lasting, kt.oracles.GridSearchOracle):
     def reload(self):
         super().reload()
-        by_values = functools.cmp_to_key(lambda a, b: self._compare(self._values(a), self._values(b)))
+        by_values = functools.cmp_to_key(
+            lambda a, b: self._compare(self._values(a), self._values(b))
+        )
         for trial_id in sorted(self.trials, key=by_values):
             self._ordered_ids.insert(trial_id)
         self._populate_next = list(self.trials)
@@ -144,7 +152,9 @@ class Hyperband(Lasting, kt.oracles.HyperbandOracle):
     """Its trials of more epochs train anew: a schedule of the learning rate is one of so many epochs."""
 
 
-def make(name: str, hyperparameters: kt.HyperParameters, epochs: int, trials: int | None, seed: int) -> Lasting:
+def make(
+    name: str, hyperparameters: kt.HyperParameters, epochs: int, trials: int | None, seed: int
+) -> Lasting:
     """KerasTuner's algorithm of a name: bayesian, hyperband, random or grid. epochs: of Hyperband's longest trials."""
     common = {
         "hyperparameters": hyperparameters,

@@ -19,9 +19,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from ..config import Experiment
-from ..reports.report import BLUE, GREY, ORANGE, SCORES, panels
+from ..reports.markdown import SCORE_NAMES
+from ..reports.plots import BLUE, GREY, ORANGE, make_axes
 from ..support import environment
-from ..support.files import replaced
+from ..support.files import atomic_write
 from ..tasks import TASKS
 from .space import SECTIONS, Plan, experiment
 
@@ -33,8 +34,22 @@ SHOWN = 10
 def collect(folder: Path) -> pd.DataFrame:
     """The trials of a search, a row each, as in trials.csv; none where it has not begun."""
     plan = Plan.from_json((folder / "search.json").read_text())
-    columns = ["trial", "status", "score", "seconds", *SECTIONS, "epochs", "memory_mib", "gpu_memory_mib", "worker", "reason"]
-    files = sorted(folder.glob("project-*/trial_*/trial.json"), key=lambda file: int(file.parent.name.removeprefix("trial_")))
+    columns = [
+        "trial",
+        "status",
+        "score",
+        "seconds",
+        *SECTIONS,
+        "epochs",
+        "memory_mib",
+        "gpu_memory_mib",
+        "worker",
+        "reason",
+    ]
+    files = sorted(
+        folder.glob("project-*/trial_*/trial.json"),
+        key=lambda file: int(file.parent.name.removeprefix("trial_")),
+    )
     table = pd.DataFrame([_row(plan, file) for file in files], columns=None if files else columns)
     scores = [name for name in table.columns if name not in columns]
     return table.reindex(columns=[*columns[:-2], *scores, *columns[-2:]])
@@ -43,11 +58,11 @@ def collect(folder: Path) -> pd.DataFrame:
 def write_tables(folder: Path) -> pd.DataFrame:
     """Write trials.csv, and best.json where a trial is completed; the trials."""
     trials = collect(folder)
-    with replaced(folder / "trials.csv") as file:
+    with atomic_write(folder / "trials.csv") as file:
         trials.to_csv(file, index=False)
     best = best_of(trials)
     if best is not None:
-        with replaced(folder / "best.json") as file:
+        with atomic_write(folder / "best.json") as file:
             file.write_text(_experiment_of(folder, best).to_json())
     return trials
 
@@ -58,10 +73,14 @@ def write(folder: Path) -> Path:
     plan = Plan.from_json((folder / "search.json").read_text())
     figures = _figures(plan, trials) if best_of(trials) is not None else {}
     for name, (figure, _) in figures.items():
-        with replaced(folder / "plots" / f"{name}.png") as file:
+        with atomic_write(folder / "plots" / f"{name}.png") as file:
             figure.savefig(file, dpi=130)
-    with replaced(folder / "report.md") as file:
-        file.write_text(_markdown(folder, plan, trials, {name: caption for name, (_, caption) in figures.items()}))
+    with atomic_write(folder / "report.md") as file:
+        file.write_text(
+            _markdown(
+                folder, plan, trials, {name: caption for name, (_, caption) in figures.items()}
+            )
+        )
     return folder / "report.md"
 
 
@@ -82,21 +101,40 @@ def reasons(trials: pd.DataFrame) -> str:
 
 def _row(plan: Plan, file: Path) -> dict[str, Any]:
     trial, result = json.loads(file.read_text()), file.with_name("result.json")
-    row = {"trial": int(trial["trial_id"]), "status": STATUS.get(trial["status"], "unfinished"), "score": trial["score"]}
+    row = {
+        "trial": int(trial["trial_id"]),
+        "status": STATUS.get(trial["status"], "unfinished"),
+        "score": trial["score"],
+    }
     row |= plan.space.complete(trial["hyperparameters"]["values"])
     if not result.exists() or row["status"] == "unfinished":
         return row
     known = json.loads(result.read_text())
-    row |= {name: known[name] for name in ("seconds", "epochs", "memory_mib", "gpu_memory_mib", "worker", "reason")}
-    return row | {f"{target}_{name}": value for target, scores in known["scores"].items() for name, value in scores.items()}
+    row |= {
+        name: known[name]
+        for name in ("seconds", "epochs", "memory_mib", "gpu_memory_mib", "worker", "reason")
+    }
+    return row | {
+        f"{target}_{name}": value
+        for target, scores in known["scores"].items()
+        for name, value in scores.items()
+    }
 
 
 def _experiment_of(folder: Path, row: pd.Series) -> Experiment:
     """The experiment that a trial trained, with the test fold held out."""
     plan = Plan.from_json((folder / "search.json").read_text())
-    file = next(file for file in folder.glob("project-*/trial_*/trial.json") if int(file.parent.name[6:]) == row["trial"])
-    found = experiment(plan.base, plan.space, json.loads(file.read_text())["hyperparameters"]["values"])
-    return found.model_copy(update={"validation": found.validation.model_copy(update={"hold_out": True})})
+    file = next(
+        file
+        for file in folder.glob("project-*/trial_*/trial.json")
+        if int(file.parent.name[6:]) == row["trial"]
+    )
+    found = experiment(
+        plan.base, plan.space, json.loads(file.read_text())["hyperparameters"]["values"]
+    )
+    return found.model_copy(
+        update={"validation": found.validation.model_copy(update={"hold_out": True})}
+    )
 
 
 # === Text ===
@@ -106,7 +144,11 @@ def _markdown(folder: Path, plan: Plan, trials: pd.DataFrame, captions: dict[str
     index, best = pd.read_csv(folder / "index.csv"), best_of(trials)
     songs = index["role"].value_counts()
     counts = trials["status"].value_counts()
-    how = ", ".join(f"{counts[status]} {status}" for status in ("completed", "failed", "unfinished") if status in counts)
+    how = ", ".join(
+        f"{counts[status]} {status}"
+        for status in ("completed", "failed", "unfinished")
+        if status in counts
+    )
     lines = [
         f"# Search {folder.resolve().name}", "",
         f"Task `{plan.base.task}`, {plan.algorithm}, {len(trials)} trials: {how}. Every trial learned from the same "
@@ -129,12 +171,22 @@ def _markdown(folder: Path, plan: Plan, trials: pd.DataFrame, captions: dict[str
         ]
     if (trials["status"] == "failed").any():
         lines += ["## Failed", "", "```", reasons(trials), "```", ""]
-    lines += [line for name, caption in captions.items() for line in (f"![{caption}](plots/{name}.png)", "", caption, "")]
-    return "\n".join([*lines, "## Searched", "", *_table(_space_table(plan)), "", *_made_with(folder, trials)])
+    lines += [
+        line
+        for name, caption in captions.items()
+        for line in (f"![{caption}](plots/{name}.png)", "", caption, "")
+    ]
+    return "\n".join(
+        [*lines, "## Searched", "", *_table(_space_table(plan)), "", *_made_with(folder, trials)]
+    )
 
 
 def _best_first(trials: pd.DataFrame) -> pd.DataFrame:
-    best = trials[trials["status"] == "completed"].sort_values("score", ascending=False, kind="stable").head(SHOWN)
+    best = (
+        trials[trials["status"] == "completed"]
+        .sort_values("score", ascending=False, kind="stable")
+        .head(SHOWN)
+    )
     return best[["trial", "score", *_targets(trials), *SECTIONS, "epochs", "seconds", "memory_mib"]]
 
 
@@ -156,7 +208,9 @@ def _space_table(plan: Plan) -> pd.DataFrame:
     rows = []
     for name, allowed in plan.space.as_dict().items():
         if isinstance(allowed, dict):
-            text = f"{allowed['low']:g} to {allowed['high']:g}" + (", alike in the logarithm" if allowed["log"] else "")
+            text = f"{allowed['low']:g} to {allowed['high']:g}" + (
+                ", alike in the logarithm" if allowed["log"] else ""
+            )
         else:
             text = ("fixed: " if len(allowed) == 1 else "") + ", ".join(
                 f"{v:g}" if isinstance(v, float) else str(v) for v in allowed
@@ -168,7 +222,11 @@ def _space_table(plan: Plan) -> pd.DataFrame:
 def _table(table: pd.DataFrame) -> list[str]:
     lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|---" * len(table.columns) + "|"]
     for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(_cell(name, value) for name, value in zip(table.columns, row, strict=True)) + " |")
+        lines.append(
+            "| "
+            + " | ".join(_cell(name, value) for name, value in zip(table.columns, row, strict=True))
+            + " |"
+        )
     return lines
 
 
@@ -184,7 +242,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _made_with(folder: Path, trials: pd.DataFrame) -> list[str]:
-    made = environment.in_words(json.loads((folder / "environment.json").read_text()))
+    made = environment.summarize(json.loads((folder / "environment.json").read_text()))
     workers = trials["worker"].dropna().nunique()
     spent = f"{workers} worker{'s' * (workers != 1)}, {trials['seconds'].sum() / 60:.1f} minutes of trials."
     return ["## Made with", "", f"{made}; {spent}", ""]
@@ -218,12 +276,12 @@ def _figures(plan: Plan, trials: pd.DataFrame) -> dict[str, tuple[Figure, str]]:
 def _over_seg_num(trials: pd.DataFrame) -> Figure:
     """R² (or accuracy) and seconds over seg_num: the form of the paper's Figure 3 and Table 2."""
     done = trials[trials["status"] == "completed"]
-    figure, (left, right) = panels(2)
+    figure, (left, right) = make_axes(2)
     for name, color in zip(_targets(trials), (BLUE, ORANGE, GREY), strict=False):
         target, score = name.rsplit("_", 1)
         best = done.groupby("seg_num")[name].max()
         left.scatter(done["seg_num"], done[name], s=14, alpha=0.5, color=color, linewidths=0)
-        left.plot(best.index, best, marker="o", color=color, label=f"{target} {SCORES[score]}")
+        left.plot(best.index, best, marker="o", color=color, label=f"{target} {SCORE_NAMES[score]}")
     mean = done.groupby("seg_num")["seconds"].mean()
     right.scatter(done["seg_num"], done["seconds"], s=14, alpha=0.5, color=BLUE, linewidths=0)
     right.plot(mean.index, mean, marker="o", color=BLUE)
@@ -239,14 +297,28 @@ def _heat_map(plan: Plan, trials: pd.DataFrame) -> Figure:
     searched = plan.space.as_dict()
     best = trials.pivot_table(index="seg_len", columns="seg_num", values="score", aggfunc="max")
     best = best.reindex(index=searched["seg_len"], columns=searched["seg_num"])
-    tried = {(row.seg_len, row.seg_num) for row in trials[trials["status"] == "failed"].itertuples()}
-    figure, (axis,) = panels(width=2.4 + 0.62 * best.shape[1], height=1.8 + 0.5 * best.shape[0])
+    tried = {
+        (row.seg_len, row.seg_num) for row in trials[trials["status"] == "failed"].itertuples()
+    }
+    figure, (axis,) = make_axes(width=2.4 + 0.62 * best.shape[1], height=1.8 + 0.5 * best.shape[0])
     image = axis.imshow(best.to_numpy("float64"), cmap="Blues", aspect="auto", origin="lower")
     low, high = best.min().min(), best.max().max()
     for (row, column), score in np.ndenumerate(best.to_numpy("float64")):
-        text = f"{score:.2f}" if np.isfinite(score) else "×" * ((best.index[row], best.columns[column]) in tried)
+        text = (
+            f"{score:.2f}"
+            if np.isfinite(score)
+            else "×" * ((best.index[row], best.columns[column]) in tried)
+        )
         is_dark = np.isfinite(score) and high > low and (score - low) / (high - low) > 0.55
-        axis.text(column, row, text, ha="center", va="center", color="white" if is_dark else "black", fontsize=9)
+        axis.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            color="white" if is_dark else "black",
+            fontsize=9,
+        )
     axis.set_xticks(range(best.shape[1]), [str(value) for value in best.columns])
     axis.set_yticks(range(best.shape[0]), [f"{value:g}" for value in best.index])
     axis.set(xlabel="seg_num", ylabel="seg_len, s")
@@ -260,7 +332,9 @@ def importance(plan: Plan, completed: pd.DataFrame) -> pd.Series:
     1 and above: shuffling the column destroys the prediction; 0: the forest does not need it.
     """
     names = list(plan.space.free)
-    x = completed[names].apply(lambda column: column if column.dtype.kind in "if" else column.astype("category").cat.codes)
+    x = completed[names].apply(
+        lambda column: column if column.dtype.kind in "if" else column.astype("category").cat.codes
+    )
     if "learning_rate" in names:
         x = x.assign(learning_rate=np.log(x["learning_rate"].astype("float64")))
     forest = RandomForestRegressor(n_estimators=100, random_state=0).fit(x, completed["score"])
@@ -269,7 +343,7 @@ def importance(plan: Plan, completed: pd.DataFrame) -> pd.Series:
 
 
 def _importance(values: pd.Series) -> Figure:
-    figure, (axis,) = panels(height=1.4 + 0.4 * len(values))
+    figure, (axis,) = make_axes(height=1.4 + 0.4 * len(values))
     axis.barh(values.index[::-1], values.to_numpy()[::-1], color=BLUE)
     axis.set(xlabel="importance (drop of the forest's R²)")
     return figure

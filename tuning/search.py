@@ -36,12 +36,12 @@ import pandas as pd
 from .. import audio
 from ..config import Experiment
 from ..errors import InputError
-from ..features import pipeline
+from ..features import tracks as track_features
 from ..support import environment, folders
-from ..support.console import SILENT, Listener
-from ..support.files import expanded
+from ..support.console import SILENT, Reporter
+from ..support.files import expand_user
 from ..tasks import TASKS, Task
-from ..training import fit, run
+from ..training import run, splits
 from . import oracles, report, trials
 from .space import ALGORITHMS, EPOCHS, Plan, checked
 
@@ -61,7 +61,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.trials is not None and self.trials < 1:
-            raise InputError(f"a budget of {self.trials} trials leaves nothing to try; give --trials 1 or more")
+            raise InputError(
+                f"a budget of {self.trials} trials leaves nothing to try; give --trials 1 or more"
+            )
         if self.hours is not None and not self.hours > 0:
             raise InputError(
                 f"a budget of {self.hours:g} hours leaves nothing to try; give --hours above 0, for instance --hours 0.5"
@@ -96,46 +98,54 @@ class Found:
 
 def search(
     plan: Plan, folder: str | Path, budget: Budget, features: str | Path | None = None, place: Place | None = None,
-    listener: Listener = SILENT, lease_s: float = oracles.Lasting.lease_s,
+    reporter: Reporter = SILENT, lease_s: float = oracles.Lasting.lease_s,
 ) -> Found | None:  # fmt: skip
     """Search as planned into `folder`, or go on with it; None for a worker.
 
     features: the feature store's folder, to share it; inside `folder` by default. place: None where there is no chief. lease_s: a
     worker that is silent for so long is lost, and its trial is given to another. Raises InputError for the user's mistakes.
     """
-    folder = expanded(folder)
+    folder = expand_user(folder)
     _check_plan(plan)
     if place and not place.is_chief:
-        _reach(place, listener)
+        _reach(place, reporter)
         _check_begun(folder, plan)
-        _search(plan, folder, budget, features, place, listener, lease_s)
+        _search(plan, folder, budget, features, place, reporter, lease_s)
         return None
-    with folders.held(folder, RECORD, WHAT, listener) as listening:
+    with folders.held(folder, RECORD, WHAT, reporter) as reporter:
         folders.begin(folder, RECORD, plan.to_json(), WHAT, GO_ON)
         if place:
             _check_port(place)
-        _search(plan, folder, budget, features, place, listening, lease_s)
+        _search(plan, folder, budget, features, place, reporter, lease_s)
         return _found(folder)
 
 
 def _search(
-    plan: Plan, folder: Path, budget: Budget, features: str | Path | None, place: Place | None, listener: Listener, lease_s: float
+    plan: Plan,
+    folder: Path,
+    budget: Budget,
+    features: str | Path | None,
+    place: Place | None,
+    reporter: Reporter,
+    lease_s: float,
 ) -> None:
     """This process's part of the search."""
     worker = place if place and not place.is_chief else None
-    songs, content = prepare(plan, folder, features, listener)
-    project = folder / f"project-{hashlib.sha256((plan.to_json() + content).encode()).hexdigest()[:12]}"
+    songs, content = prepare(plan, folder, features, reporter)
+    project = (
+        folder / f"project-{hashlib.sha256((plan.to_json() + content).encode()).hexdigest()[:12]}"
+    )
 
     with _environment(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the Gaussian process's bounds, KerasTuner's deprecations
-        tuner = _tuner(plan, songs, project, budget, listener, report_progress=not worker)
+        tuner = _tuner(plan, songs, project, budget, reporter, report_progress=not worker)
         tuner.beat_s = min(BEAT_S, lease_s / 4)
         if not worker:
             tuner.oracle.lease_s = lease_s
             tuner.save()
-            environment.write(folder / "environment.json", audio.backend())
+            environment.write(folder / "environment.json", audio.graph_decoder())
         if place and place.is_chief:
-            listener.say(
+            reporter.log(
                 f"chief at {place.address}: waiting for workers, each the same command with --worker ID instead of --chief"
             )
         try:
@@ -151,24 +161,37 @@ def _found(folder: Path) -> Found:
     report.write(folder)
     found = report.collect(folder)
     if not (found["status"] == "completed").any():
-        raise InputError(f"no trial of {len(found)} could be completed:\n{report.reasons(found)}\nChange the space or the settings")
+        raise InputError(
+            f"no trial of {len(found)} could be completed:\n{report.reasons(found)}\nChange the space or the settings"
+        )
     return Found(folder, found)
 
 
 # === Before the search ===
 
 
-def prepare(plan: Plan, folder: Path, features: str | Path | None, listener: Listener) -> tuple[trials.Songs, str]:
+def prepare(
+    plan: Plan, folder: Path, features: str | Path | None, reporter: Reporter
+) -> tuple[trials.Songs, str]:
     """The songs that the search may see, with their log-mels, and the content of index.csv. Raises InputError."""
     base, task = plan.base, TASKS[plan.base.task]
-    index = run.load_index(base, folder, listener)
+    index = run.load_index(base, folder, reporter)
     run.check_task(task, index)
-    tracks, bad = pipeline.prepare(index.tracks, features or folder / "features", base.frontend, base.data.skip_bad_audio, listener)
+    tracks, bad = track_features.prepare_tracks(
+        index.tracks,
+        features or folder / "features",
+        base.frontend,
+        base.data.skip_bad_audio,
+        reporter,
+    )
     if bad:
-        listener.say(f"going on without {len(bad)} recordings that cannot be used")
-    folds = run.assign_folds(tracks.table, task, base.validation.folds, base.training.seed)
+        reporter.log(f"going on without {len(bad)} recordings that cannot be used")
+    folds = splits.assign_folds(tracks.table, task, base.validation.folds, base.training.seed)
     role = np.select([folds == TEST, folds == SCORE], ["test", "score"], "learn")
-    songs = trials.Songs(learn=tracks.rows(np.flatnonzero(role == "learn")), score=tracks.rows(np.flatnonzero(role == "score")))
+    songs = trials.Songs(
+        learn=tracks.rows(np.flatnonzero(role == "learn")),
+        score=tracks.rows(np.flatnonzero(role == "score")),
+    )
     _check_songs(plan.base, task, songs)
     return songs, folders.keep_index(folder, tracks.table.assign(role=role), "the search")
 
@@ -192,20 +215,24 @@ def _check_songs(base: Experiment, task: Task, songs: trials.Songs) -> None:
                 "more songs, or fewer --folds (3 or more)"
             )
     if base.training.early_stopping:
-        fit.check_groups(songs.learn.table)
+        splits.check_inner_split(songs.learn.table)
 
 
 def _check_begun(folder: Path, plan: Plan) -> None:
     file = folder / RECORD
     if not file.exists():
-        raise InputError(f"{file} is not there; a worker needs the --out of its chief, in a folder that both see")
+        raise InputError(
+            f"{file} is not there; a worker needs the --out of its chief, in a folder that both see"
+        )
     folders.check_same(folder, RECORD, plan.to_json(), WHAT, GO_ON)
 
 
 # === Chief and workers ===
 
 
-def place_from(chief: bool, worker: str | None, address: str, wait_s: float = Place.wait_s) -> Place | None:
+def place_from(
+    chief: bool, worker: str | None, address: str, wait_s: float = Place.wait_s
+) -> Place | None:
     """This process's place by the command line, or else by KerasTuner's environment variables. Raises InputError."""
     if chief and worker is not None:
         raise InputError(f"--chief and --worker {worker} were given; a process is one of them")
@@ -219,9 +246,14 @@ def place_from(chief: bool, worker: str | None, address: str, wait_s: float = Pl
             return None
         if len(given) < len(names):
             missing = ", ".join(sorted(set(names) - set(given)))
-            raise InputError(f"of KerasTuner's environment variables {', '.join(given)} is set and {missing} is not; set all three")
+            raise InputError(
+                f"of KerasTuner's environment variables {', '.join(given)} is set and {missing} is not; set all three"
+            )
         id_ = os.environ[names[0]]
-        host, port = _split(f"{os.environ[names[1]]}:{os.environ[names[2]]}", "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT")
+        host, port = _split(
+            f"{os.environ[names[1]]}:{os.environ[names[2]]}",
+            "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT",
+        )
     if not chief and worker is not None and (not worker or "chief" in worker or "/" in worker):
         raise InputError(
             f"--worker {worker!r} cannot be a worker's name; give one without 'chief' and '/', for instance --worker 1"
@@ -238,9 +270,9 @@ def _split(address: str, whence: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _reach(place: Place, listener: Listener) -> None:
+def _reach(place: Place, reporter: Reporter) -> None:
     """Wait for the chief."""
-    listener.say(f"worker {place.id}: waiting for the chief at {place.address}")
+    reporter.log(f"worker {place.id}: waiting for the chief at {place.address}")
     with grpc.insecure_channel(place.address) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=place.wait_s)
@@ -285,9 +317,9 @@ def _environment(place: Place | None) -> Iterator[None]:
 class Tuner(kt.Tuner):
     """KerasTuner's tuner, each of whose trials is `trials.run`."""
 
-    def __init__(self, plan: Plan, songs: trials.Songs, listener: Listener, **kwargs):
+    def __init__(self, plan: Plan, songs: trials.Songs, reporter: Reporter, **kwargs):
         super().__init__(**kwargs)
-        self.plan, self.songs, self.listener, self.beat_s = plan, songs, listener, BEAT_S
+        self.plan, self.songs, self.reporter, self.beat_s = plan, songs, reporter, BEAT_S
 
     def pre_create_trial(self):
         if self._is_worker():
@@ -296,12 +328,18 @@ class Tuner(kt.Tuner):
     def run_trial(self, trial, *args, **kwargs):
         plan, values = self.plan, trial.hyperparameters.values
         result = trials.Result(trial.trial_id, self.tuner_id)
-        self.listener.say(f"trial {trial.trial_id}: {describe(plan, values)}")
+        self.reporter.log(f"trial {trial.trial_id}: {describe(plan, values)}")
         try:
             with self._alive(trial.trial_id):
                 return {
                     oracles.OBJECTIVE.name: trials.run(
-                        plan.base, plan.space, values, self.songs, Path(self.get_trial_dir(trial.trial_id)), result, self.listener
+                        plan.base,
+                        plan.space,
+                        values,
+                        self.songs,
+                        Path(self.get_trial_dir(trial.trial_id)),
+                        result,
+                        self.reporter,
                     )
                 }
         except kt.errors.FailedTrialError:
@@ -310,7 +348,7 @@ class Tuner(kt.Tuner):
             raise kt.errors.FatalError(f"trial {trial.trial_id}: {error}") from error
         finally:
             if self._is_worker() and (result.scores or result.reason):
-                self.listener.say(f"trial {trial.trial_id}: {result.reason or 'done'}")
+                self.reporter.log(f"trial {trial.trial_id}: {result.reason or 'done'}")
 
     @contextlib.contextmanager
     def _alive(self, trial_id: str) -> Iterator[None]:
@@ -335,15 +373,35 @@ class Tuner(kt.Tuner):
         return os.path.join(self.project_dir, "tuner.json")
 
 
-def _tuner(plan: Plan, songs: trials.Songs, project: Path, budget: Budget, listener: Listener, report_progress: bool) -> Tuner:
+def _tuner(
+    plan: Plan,
+    songs: trials.Songs,
+    project: Path,
+    budget: Budget,
+    reporter: Reporter,
+    report_progress: bool,
+) -> Tuner:
     base = plan.base
-    oracle = oracles.make(plan.algorithm, plan.space.declare(base), base.training.epochs, budget.trials, base.training.seed)
+    oracle = oracles.make(
+        plan.algorithm,
+        plan.space.declare(base),
+        base.training.epochs,
+        budget.trials,
+        base.training.seed,
+    )
     oracle.hours = budget.hours
     project.mkdir(parents=True, exist_ok=True)
     if report_progress:
-        oracle.ended = lambda trial: _tell(project.parent, trial, budget, listener)
+        oracle.ended = lambda trial: _tell(project.parent, trial, budget, reporter)
     with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from …"
-        return Tuner(plan, songs, listener, oracle=oracle, directory=str(project.parent), project_name=project.name)
+        return Tuner(
+            plan,
+            songs,
+            reporter,
+            oracle=oracle,
+            directory=str(project.parent),
+            project_name=project.name,
+        )
 
 
 def _run(tuner: Tuner, place: Place | None) -> None:
@@ -360,14 +418,18 @@ def _run(tuner: Tuner, place: Place | None) -> None:
         ) from None
 
 
-def _tell(folder: Path, trial: Any, budget: Budget, listener: Listener) -> None:
+def _tell(folder: Path, trial: Any, budget: Budget, reporter: Reporter) -> None:
     """Bring the tables up to date and say how a trial ended."""
     found = report.write_tables(folder)
     row = found[found["trial"] == int(trial.trial_id)].iloc[0]
     done, best = int((found["status"] != "running").sum()), found["score"].max()
-    ended = f"score {row['score']:.4f}" if row["status"] == "completed" else f"failed: {row['reason']}"
+    ended = (
+        f"score {row['score']:.4f}" if row["status"] == "completed" else f"failed: {row['reason']}"
+    )
     of = f" of {budget.trials}" if budget.trials else ""
-    listener.say(f"trial {trial.trial_id}: {ended}  {row['seconds']:.0f} s  ({done}{of}, best {best:.4f})")
+    reporter.log(
+        f"trial {trial.trial_id}: {ended}  {row['seconds']:.0f} s  ({done}{of}, best {best:.4f})"
+    )
 
 
 def describe(plan: Plan, values: dict[str, Any]) -> str:
@@ -376,4 +438,7 @@ def describe(plan: Plan, values: dict[str, Any]) -> str:
     shown = {name: tried[name] for name in plan.space.free}
     if EPOCHS in values:
         shown["epochs"] = values[EPOCHS]
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in shown.items()
+    )

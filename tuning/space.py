@@ -65,7 +65,11 @@ class Space:
     @property
     def fixed(self) -> dict[str, Any]:
         """Settings with one value left."""
-        return {name: p.values[0] for name, p in self.parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
+        return {
+            name: p.values[0]
+            for name, p in self.parameters.items()
+            if isinstance(p, Choice) and len(p.values) == 1
+        }
 
     @property
     def free(self) -> dict[str, Choice | Range]:
@@ -76,12 +80,17 @@ class Space:
         """What is fixed, and `values` of what is free as they are tried; in the space's order."""
         is_rounded = {name: isinstance(allowed, Range) for name, allowed in self.parameters.items()}
         given = {**values, **self.fixed}
-        return {name: float(f"{given[name]:.3g}") if is_rounded[name] else given[name] for name in self.parameters}
+        return {
+            name: float(f"{given[name]:.3g}") if is_rounded[name] else given[name]
+            for name in self.parameters
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: a list of values, or the range's ends."""
         return {
-            name: list(p.values) if isinstance(p, Choice) else {"low": p.low, "high": p.high, "log": p.log}
+            name: list(p.values)
+            if isinstance(p, Choice)
+            else {"low": p.low, "high": p.high, "log": p.log}
             for name, p in self.parameters.items()
         }
 
@@ -93,7 +102,9 @@ class Space:
         for name, allowed in self.free.items():
             now = value_of(base, name)
             if isinstance(allowed, Choice):
-                hp.Choice(name, list(allowed.values), default=now if now in allowed.values else None)
+                hp.Choice(
+                    name, list(allowed.values), default=now if now in allowed.values else None
+                )
             else:
                 sampling = "log" if allowed.log else "linear"
                 default = now if allowed.low <= now <= allowed.high else None
@@ -155,8 +166,13 @@ class Plan:
     def from_json(cls, text: str) -> "Plan":
         """The plan that `to_json` wrote."""
         content = json.loads(text)
-        parameters = {name: Range(**p) if isinstance(p, dict) else Choice(tuple(p)) for name, p in content["space"].items()}
-        return cls(Experiment.model_validate(content["base"]), Space(parameters), content["algorithm"])
+        parameters = {
+            name: Range(**p) if isinstance(p, dict) else Choice(tuple(p))
+            for name, p in content["space"].items()
+        }
+        return cls(
+            Experiment.model_validate(content["base"]), Space(parameters), content["algorithm"]
+        )
 
 
 def experiment(base: Experiment, space: Space, values: Mapping[str, Any]) -> Experiment:
@@ -189,7 +205,9 @@ def narrowed(space: Space, texts: Iterable[str], base: Experiment) -> Space:
         if not equals:
             raise InputError(f"--space {text} says no values; give {FORMS}")
         if name not in SECTIONS:
-            raise InputError(f"--space {text}: {name} is no hyperparameter; those that can be searched are {', '.join(SECTIONS)}")
+            raise InputError(
+                f"--space {text}: {name} is no hyperparameter; those that can be searched are {', '.join(SECTIONS)}"
+            )
         if name in given:
             raise InputError(f"--space names {name} twice; give its values once")
         given.add(name)
@@ -204,7 +222,10 @@ def checked(space: Space, base: Experiment) -> Space:
             "the space is empty: every hyperparameter is fixed, which leaves nothing to search. Give at least one of them several "
             "values, for instance --space seg_num=1,2,4,6"
         )
-    longest, fewest_parts = max(ends(space.parameters["seg_len"])), min(ends(space.parameters["seg_num"]))
+    longest, fewest_parts = (
+        max(ends(space.parameters["seg_len"])),
+        min(ends(space.parameters["seg_num"])),
+    )
     try:
         check_segment(base.frontend.frames(longest), fewest_parts)
     except InputError as error:
@@ -224,10 +245,14 @@ def _parameter(name: str, text: str, before: Choice | Range) -> Choice | Range:
         return _choice(name, text, values)
     parts = [_number(name, part) for part in text.split(":")]
     if len(parts) > 3 or isinstance(before, Choice) and isinstance(before.values[0], str):
-        raise InputError(f"--space {name}={text} is no range of this hyperparameter; give {_allowed(name)}, as {FORMS}")
+        raise InputError(
+            f"--space {name}={text} is no range of this hyperparameter; give {_allowed(name)}, as {FORMS}"
+        )
     low, high = parts[0], parts[1]
     if low > high:
-        raise InputError(f"--space {name}={text} ends before it begins; give the lower value first: {name}={high:g}:{low:g}")
+        raise InputError(
+            f"--space {name}={text} ends before it begins; give the lower value first: {name}={high:g}:{low:g}"
+        )
     for end in (low, high):
         _value(name, f"{end:.10g}")
     if len(parts) == 3:
@@ -239,14 +264,18 @@ def _parameter(name: str, text: str, before: Choice | Range) -> Choice | Range:
 
 def _steps(name: str, text: str, low: float, high: float, step: float) -> list:
     if step <= 0 or (high - low) / step > MOST_STEPS:
-        raise InputError(f"--space {name}={text}: a step is above 0 and leaves at most {MOST_STEPS} values; given {step:g}")
+        raise InputError(
+            f"--space {name}={text}: a step is above 0 and leaves at most {MOST_STEPS} values; given {step:g}"
+        )
     count = int((high - low) / step * (1 + 1e-9)) + 1
     return [_value(name, f"{low + k * step:.10g}") for k in range(count)]
 
 
 def _choice(name: str, text: str, values: list) -> Choice:
     if not values:
-        raise InputError(f"--space {name}={text} leaves no value of {name}, so the space is empty; give values, as {FORMS}")
+        raise InputError(
+            f"--space {name}={text} leaves no value of {name}, so the space is empty; give values, as {FORMS}"
+        )
     unique = list(dict.fromkeys(values))
     return Choice(tuple(unique if isinstance(unique[0], str) else sorted(unique)))
 
@@ -257,7 +286,9 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):
-        raise InputError(f"--space {name}: {text!r} is no number; give {_allowed(name)}, as {FORMS}")
+        raise InputError(
+            f"--space {name}: {text!r} is no number; give {_allowed(name)}, as {FORMS}"
+        )
     return value
 
 
@@ -267,7 +298,9 @@ def _value(name: str, text: str) -> Any:
     try:
         return getattr(section.model_validate({name: text.strip()}), name)  # type: ignore[union-attr]
     except pydantic.ValidationError as error:
-        raise InputError(f"--space {name}={text.strip()} cannot be used; allowed is {_allowed(name)}:\n{explain(error)}") from None
+        raise InputError(
+            f"--space {name}={text.strip()} cannot be used; allowed is {_allowed(name)}:\n{explain(error)}"
+        ) from None
 
 
 def _allowed(name: str) -> str:
@@ -276,6 +309,13 @@ def _allowed(name: str) -> str:
     schema = section.model_json_schema()["properties"][name]  # type: ignore[union-attr]
     if "enum" in schema:
         return " or ".join(schema["enum"])
-    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
     bounds = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
-    return " ".join(["a whole number" if schema["type"] == "integer" else "a number", " and ".join(bounds)])
+    return " ".join(
+        ["a whole number" if schema["type"] == "integer" else "a number", " and ".join(bounds)]
+    )

@@ -24,12 +24,12 @@ import tensorflow as tf
 
 from ..config import Experiment
 from ..errors import InputError
-from ..features import pipeline
-from ..support.console import SILENT, BarsOnly, Listener
-from ..support.files import replaced
+from ..features import tracks
+from ..support.console import SILENT, BarsOnly, Reporter
+from ..support.files import atomic_write
 from ..tasks import TASKS, Task
 from ..training import fit, metrics
-from ..training import run as runs
+from ..training import predictions as prediction_files
 from .space import Space, experiment
 
 RESULT = "result.json"
@@ -41,8 +41,8 @@ MIB = 2**20
 class Songs:
     """The songs of a search: those that its trials learn from and those that score them. The test fold is not among them."""
 
-    learn: pipeline.Tracks
-    score: pipeline.Tracks
+    learn: tracks.Tracks
+    score: tracks.Tracks
 
 
 @dataclass
@@ -60,7 +60,13 @@ class Result:
 
 
 def run(
-    base: Experiment, space: Space, values: dict[str, Any], songs: Songs, folder: Path, result: Result, listener: Listener = SILENT
+    base: Experiment,
+    space: Space,
+    values: dict[str, Any],
+    songs: Songs,
+    folder: Path,
+    result: Result,
+    reporter: Reporter = SILENT,
 ) -> float:
     """Train and score a configuration of the space in `folder`; its score. Fills and writes `result`.
 
@@ -70,7 +76,9 @@ def run(
     try:
         settings = _experiment(base, space, values)
         with _counted_kills(folder), _peak_memory(result):
-            result.scores = _scores(settings, songs, folder / "fit", f"trial {result.trial}", listener)
+            result.scores = _scores(
+                settings, songs, folder / "fit", f"trial {result.trial}", reporter
+            )
         score = objective(TASKS[settings.task], result.scores)
         _write_hparams(folder / "tensorboard", space.complete(values), score, result.trial)
         return score
@@ -83,7 +91,7 @@ def run(
         result.epochs = len(history)
         fitted = float(history["seconds"].sum()) if len(history) else 0.0
         result.seconds = round(max(time.perf_counter() - started, fitted), 1)
-        with replaced(folder / RESULT) as file:
+        with atomic_write(folder / RESULT) as file:
             file.write_text(json.dumps(asdict(result), indent=2) + "\n")
 
 
@@ -101,19 +109,25 @@ def _experiment(base: Experiment, space: Space, values: dict[str, Any]) -> Exper
         raise kt.errors.FailedTrialError(str(error)) from None
 
 
-def _scores(settings: Experiment, songs: Songs, folder: Path, label: str, listener: Listener) -> dict[str, dict[str, float]]:
+def _scores(
+    settings: Experiment, songs: Songs, folder: Path, label: str, reporter: Reporter
+) -> dict[str, dict[str, float]]:
     """Song-level scores, as `metrics.score`, of the settings trained on `songs.learn`."""
     task = TASKS[settings.task]
     try:
-        fitted = fit.fit(settings, songs.learn, folder, label, BarsOnly(listener))
-        owner, predictions = fit.predict(fitted.model, settings, songs.score)
+        fitted = fit.fit(settings, songs.learn, folder, label, BarsOnly(reporter))
+        track_rows, predictions = fit.predict_segments(fitted.model, settings, songs.score)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise kt.errors.FailedTrialError(f"out of memory: {_first_line(error)}") from None
-    except fit.Diverged:
+    except fit.DivergedError:
         fit.discard_state(folder)
-        raise kt.errors.FailedTrialError("the training diverged. A lower learning rate may help") from None
+        raise kt.errors.FailedTrialError(
+            "the training diverged. A lower learning rate may help"
+        ) from None
     fit.discard_state(folder)
-    return metrics.score(task, task.labels(songs.score.table), runs.by_song(owner, predictions))
+    return metrics.score_task(
+        task, task.labels(songs.score.table), prediction_files.mean_by_song(track_rows, predictions)
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -137,7 +151,7 @@ def _counted_kills(folder: Path) -> Iterator[None]:
         raise kt.errors.FailedTrialError(
             f"the process was killed {times} times in this trial without finishing an epoch; out of memory, most likely"
         )
-    with replaced(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(json.dumps({"epochs": epochs, "times": times + 1}))
     try:
         yield

@@ -1,31 +1,40 @@
-"""A recording as one mono waveform: file, bytes or array in; float32 `(samples,)` at the wanted rate out.
+"""A recording as one mono waveform: float32 `(samples,)` at the wanted rate.
 
-**Conventions.** Full scale is ±1: integer samples are divided by 2^(bits - 1) (unsigned ones are centred first), float
-samples are taken as they are, and a lossy file's peak may pass 1, for nothing is clipped. Mono is the mean over channels.
-The rate is changed by soxr at its quality HQ (20 bits, images and aliases below -120 dB): more than 16-bit music carries,
-and under the -100 dB floor of the log-mel, so that VHQ would cost time and change nothing. A clip of silence is valid; no
-samples, a NaN or an infinity is not.
+    search.py    folders to recordings
+    headers.py   lengths that wav and mp3 headers state
+    decoding.py  a file to blocks at its own rate, by libsndfile or FFmpeg
+    samples.py   integers, channels and impossible values to mono float32
+    loading.py   `load`, `blocks`, `stream_blocks`: decoding, checks and resampling together
+    graph.py     `dataset`: many files in a tf.data graph
 
-**Decoders.** Content decides, never the file's name. libsndfile (through soundfile) reads mp3, wav, flac, ogg/vorbis, opus,
-aiff, …; what it refuses, FFmpeg (inside PyAV's wheel) reads: m4a, aac, wma, webm. libsndfile stops without a word at a
-damaged mp3 frame, and cuts a variable-bitrate mp3 that has no Xing/Info tag where its first frames' bitrate would end the
-file; so where the number of samples it gave does not bear out the number it promised, FFmpeg decodes the file too, leaving
-out damaged packets as players do, and the longer of the two waveforms is taken.
+**Conventions.** Full scale is ±1: integer samples are divided by 2^(bits - 1), unsigned ones are
+centred first, and floats are taken as they are. Nothing is clipped, so a lossy file's peak may pass
+1. Mono is the mean over channels. soxr resamples at quality HQ: 20 bits, images and aliases below
+-120 dB, which is under the log-mel's -100 dB floor. A clip of silence is valid; an empty one, NaN
+and infinity are not.
 
-**Alignment.** Where an mp3 has a LAME tag all decoders leave out the encoder's delay and padding; where it has none all keep
-them. Samples stand at the same index from each, and differ by less than 1e-5 (mp3), 1e-6 (vorbis) or nothing (wav, flac).
+**Decoders.** The content decides, never the file's name. libsndfile reads mp3, wav, flac,
+ogg/vorbis, opus, aiff and more; FFmpeg (in PyAV's wheel) reads the rest: m4a, aac, wma, webm.
+libsndfile stops silently at a damaged mp3 frame, and cuts a variable-bitrate mp3 without a
+Xing/Info tag at its estimated length. When its number of samples does not confirm the number it
+stated, FFmpeg decodes the file too, without the damaged packets, and the longer waveform is taken.
 
-**Two backends of `dataset`.** With "tensorflow-io" its ops decode in the tf.data graph; with "libsndfile" `load` does, in
-`tf.numpy_function` (libsndfile and soxr release the GIL, so tracks decode in parallel all the same). Formats without an op (m4a,
-opus, other sample formats) go through `load` in the same graph. A graph has no try/except: a file that an op cannot read is left
-out of it, and comes in its place through `load` as well, which says in words what is wrong: a bad file is an element with an error
-text, never an exception or a gap.
+**Alignment.** All decoders drop an mp3's encoder delay and padding where a LAME tag states them,
+and keep them elsewhere. Samples stand at the same index from each decoder, and differ by less than
+1e-5 (mp3), 1e-6 (vorbis) or nothing (wav, flac).
+
+**tf.data.** `dataset` decodes by tensorflow-io's ops where they load. Elsewhere, and for formats
+without an op, it calls `load` in `tf.numpy_function`; libsndfile and soxr release the GIL, so files
+still decode in parallel. A bad file is an element with an error text, never an exception or a gap.
 """
 
-from .decoding import opened
-from .graph import Backend, backend, dataset
-from .loading import blocks, load
+from .decoding import open_recording
+from .graph import GraphDecoder, dataset, graph_decoder
+from .loading import blocks, load, stream_blocks
 from .samples import AudioError
-from .search import SUFFIXES, recordings
+from .search import SUFFIXES, find_recordings
 
-__all__ = ["SUFFIXES", "AudioError", "Backend", "backend", "blocks", "dataset", "load", "opened", "recordings"]
+__all__ = [
+    "SUFFIXES", "AudioError", "GraphDecoder", "blocks", "dataset", "find_recordings",
+    "graph_decoder", "load", "open_recording", "stream_blocks",
+]  # fmt: skip

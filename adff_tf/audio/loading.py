@@ -1,4 +1,4 @@
-"""`load` and `blocks`: a path, bytes or an array as one mono waveform at the wanted rate, whole or in pieces."""
+"""A path, bytes or an array as one mono waveform at the wanted rate, whole or in blocks."""
 
 import io
 import operator
@@ -10,91 +10,153 @@ import numpy as np
 import soxr
 
 from ..errors import InputError
-from .decoding import Heard, decoded, opened
-from .samples import AudioError, check, from_array
+from .decoding import OnBlock, decode, open_recording
+from .samples import AudioError, check, from_array, from_block
+
+Source = str | Path | bytes | np.ndarray
+MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 
 
-def load(source: str | Path | bytes | np.ndarray, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None) -> np.ndarray:
-    """The recording as a mono waveform, `(samples,)` float32, full scale ±1.
+def load(
+    source: Source, sample_rate_hz: int = 44100, *, source_rate_hz: int | None = None
+) -> np.ndarray:
+    """Return a recording as a mono waveform `(samples,)` float32, full scale ±1.
 
     Args:
-        source: a file's path, a file's content as bytes, or samples as an array `(samples,)` or `(samples, channels)`
-            of float, int8, int16, int32 or uint8.
-        sample_rate_hz: the wanted rate, in samples a second.
+        source: a file's path, a file's content as bytes, or an array `(samples,)` or
+            `(samples, channels)` of float, int8, int16, int32 or uint8.
+        sample_rate_hz: the wanted rate, samples a second.
         source_rate_hz: the rate of an array's samples; a file states its own.
 
     Raises:
-        AudioError: the file is missing or unreadable or holds no audio that can be decoded; no samples, NaN or infinity.
+        AudioError: the file is missing or unreadable, holds no audio that can be decoded, is cut
+            off, has no samples, or has NaN or infinite ones.
         InputError: an argument of the wrong type, shape or range. (AudioError is an InputError.)
     """
     return np.concatenate(list(blocks(source, sample_rate_hz, source_rate_hz=source_rate_hz)))
 
 
 def blocks(
-    source: str | Path | bytes | np.ndarray,
+    source: Source,
     sample_rate_hz: int = 44100,
     *,
     source_rate_hz: int | None = None,
     name: str = "",
-    heard: Heard | None = None,
+    on_block: OnBlock | None = None,
 ) -> Iterator[np.ndarray]:
-    """The waveform of `load` in pieces `(samples,)`, at least one, none of them empty; a recording of hours takes no more memory
-    than one of minutes.
+    """Yield the waveform of `load` in non-empty blocks `(samples,)`, at least one.
 
-    Arguments and errors as in `load`, the errors when the first piece is asked for; damage further on, when it is reached.
-    name: what errors call it, its path by default. heard: told the source's own rate in Hz with each block that is decoded of a
-    file, also where it is decoded ahead of the first piece, which takes long for a long one.
+    Memory does not grow with the recording's length. Arguments and errors are those of `load`;
+    errors are raised at the first block, and damage further on when decoding reaches it.
+
+    Args:
+        name: the recording's name in errors; its path by default.
+        on_block: called with the source's own rate in Hz for each decoded block of a file, also
+            for blocks decoded ahead of the first one yielded.
     """
-    wanted = checked_rate(sample_rate_hz, "sample_rate_hz")
+    wanted_hz = check_rate(sample_rate_hz, "sample_rate_hz")
     if isinstance(source, np.ndarray):
         if source_rate_hz is None:
-            raise InputError("an array of samples was given without its rate; pass source_rate_hz, for example 44100")
-        rate, name = checked_rate(source_rate_hz, "source_rate_hz"), f"the array of shape {source.shape}"
-        yield from finished([(rate, from_array(source))], wanted, name)
+            raise InputError(
+                "an array of samples was given without its rate; "
+                "pass source_rate_hz, for example 44100"
+            )
+        rate = check_rate(source_rate_hz, "source_rate_hz")
+        name = name or f"the array of shape {source.shape}"
+        yield from resample([(rate, from_array(source))], wanted_hz, name)
         return
     if not isinstance(source, str | Path | bytes):
-        raise InputError(f"audio was given as {type(source).__name__}; give a path (str or Path), bytes or a NumPy array")
+        raise InputError(
+            f"audio was given as {type(source).__name__}; "
+            "give a path (str or Path), bytes or a NumPy array"
+        )
     if source_rate_hz is not None:
-        raise InputError(f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; leave it out")
+        raise InputError(
+            f"source_rate_hz={source_rate_hz} was given for a file, which states its own rate; "
+            "leave it out"
+        )
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else opened(str(source)) as file:
-            yield from finished(decoded(file, name, heard or (lambda rate_hz: None)), wanted, name)
+        opened = io.BytesIO(source) if isinstance(source, bytes) else open_recording(str(source))
+        with opened as file:
+            yield from resample(decode(file, name, on_block or (lambda _: None)), wanted_hz, name)
     except OSError as error:
-        raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
+        reason = f"cannot be read ({error.strerror}); check the path and its permissions"
+        raise AudioError(name, reason) from error
 
 
-def checked_rate(rate_hz: Any, name: str) -> int:
+def stream_blocks(
+    stream: Iterable[np.ndarray], sample_rate_hz: int, *, source_rate_hz: int
+) -> Iterator[np.ndarray]:
+    """Yield a stream of sample blocks as mono blocks `(samples,)` float32 at the wanted rate.
+
+    A block passes on as soon as it is given, later by the resampler's delay of a few hundredths of
+    a second where the rates differ. An empty stream yields nothing.
+
+    Args:
+        stream: `(samples,)` or `(samples, channels)` arrays of any length, such as a microphone's;
+            an array is one block.
+        sample_rate_hz: the wanted rate, samples a second.
+        source_rate_hz: the rate of the stream.
+
+    Raises:
+        InputError: a rate out of range; a block of the wrong type, shape or values.
+    """
+    wanted_hz = check_rate(sample_rate_hz, "sample_rate_hz")
+    rate = check_rate(source_rate_hz, "source_rate_hz")
+    whole = [stream] if isinstance(stream, np.ndarray) else stream
+    return _resampled(((rate, from_block(block)) for block in whole), wanted_hz, "the stream")
+
+
+def check_rate(rate_hz: Any, name: str) -> int:
+    """Return a sample rate as an int. Raises InputError; `name` is the argument's."""
     try:
         rate = operator.index(rate_hz)
     except TypeError:
         rate = 0
-    if not 1000 <= rate <= 768_000:
-        raise InputError(f"{name}={rate_hz!r} was given; give a whole number of samples a second, 1000 to 768000")
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise InputError(
+            f"{name}={rate_hz!r} was given; give a whole number of samples a second, "
+            f"{MIN_RATE_HZ} to {MAX_RATE_HZ}"
+        )
     return rate
 
 
-def finished(decoded: Iterable[tuple[int, np.ndarray]], wanted_hz: int, name: str) -> Iterator[np.ndarray]:
-    """Blocks of one rate in Hz and mono samples, checked and at the wanted rate, without the empty ones."""
-    resampler, empty = None, True
-    for rate, block, is_last in _with_last(decoded):
+def resample(
+    decoded: Iterable[tuple[int, np.ndarray]], wanted_hz: int, name: str
+) -> Iterator[np.ndarray]:
+    """Yield decoded blocks checked and at the wanted rate, without the empty ones.
+
+    Args:
+        decoded: (rate in Hz, mono samples `(samples,)`) of each block, all of one rate.
+        name: the recording's, for errors.
+
+    Raises:
+        AudioError: no samples, or samples that are no numbers.
+    """
+    is_empty = True
+    for block in _resampled(decoded, wanted_hz, name):
+        is_empty = False
+        yield block
+    if is_empty:
+        raise AudioError(name, "holds no samples; give a recording that is longer than nothing")
+
+
+def _resampled(
+    decoded: Iterable[tuple[int, np.ndarray]], wanted_hz: int, name: str
+) -> Iterator[np.ndarray]:
+    """Yield the non-empty blocks at the wanted rate."""
+    resampler = None
+    for rate, block in decoded:
         check(block, name)
         if rate != wanted_hz:
-            resampler = resampler or soxr.ResampleStream(rate, wanted_hz, 1, dtype="float32", quality="HQ")
-            block = resampler.resample_chunk(np.ascontiguousarray(block, np.float32), last=is_last)
+            resampler = resampler or soxr.ResampleStream(
+                rate, wanted_hz, 1, dtype="float32", quality="HQ"
+            )
+            block = resampler.resample_chunk(np.ascontiguousarray(block, np.float32))
         if block.size:
-            empty = False
             yield np.ascontiguousarray(block, np.float32)
-    if empty:
-        raise AudioError(f"{name}: holds no samples; give a recording that is longer than nothing")
-
-
-def _with_last(decoded: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray, bool]]:
-    """Each block with whether it is the last one."""
-    before = None
-    for item in decoded:
-        if before:
-            yield *before, False
-        before = item
-    if before:
-        yield *before, True
+    if resampler is not None:
+        rest = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        if rest.size:
+            yield rest

@@ -4,19 +4,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")  # what is looked for in folders
+SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".opus")  # searched for in folders
 
 
-def recordings(folder: str | Path, unread: list[str]) -> Iterator[str]:
-    """The recordings in a folder and those in it, by their suffix, in order of name. What cannot be searched is added to `unread`.
+def find_recordings(folder: str | Path, unread: list[str]) -> Iterator[str]:
+    """Yield the recordings in a folder and its subfolders, chosen by suffix, ordered by name.
 
-    What is hidden is passed over, such as the `._song.mp3` that macOS lays beside a song on a foreign disk. Links to folders are
-    followed, and each folder is searched once.
+    Hidden files are skipped, such as the `._song.mp3` that macOS writes on foreign disks. Links to
+    folders are followed, and each folder is searched once. Folders that cannot be read are
+    appended to `unread` with the reason.
     """
     searched = set()
 
     def not_read(error: OSError) -> None:
-        unread.append(f"{error.filename} cannot be read: {error.strerror}; what is in it is left out")
+        unread.append(f"{error.filename} cannot be read: {error.strerror}; its files are left out")
 
     for place, folders, names in os.walk(folder, onerror=not_read, followlinks=True):
         stat = os.stat(place)

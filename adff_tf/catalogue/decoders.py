@@ -62,7 +62,9 @@ class Decoders:
         for process in self._processes:
             process.take(next(waiting, None))
         while busy := [process for process in self._processes if process.path is not None]:
-            connection.wait([process.link for process in busy], timeout=min(1.0, self._patience_s / 4))
+            connection.wait(
+                [process.link for process in busy], timeout=min(1.0, self._patience_s / 4)
+            )
             for process in busy:
                 yield from self._told(process)
                 if process.path is None:
@@ -88,10 +90,15 @@ class Decoders:
             elif isinstance(message, Ended):
                 process.path = None
                 yield Done(path, message)
-        if process.path is not None and process.silent_s > max(self._patience_s, 0 if process.is_ready else START_S):
+        if process.path is not None and process.silent_s > max(
+            self._patience_s, 0 if process.is_ready else START_S
+        ):
             process.check_started()
             process.replace()
-            yield Done(path, Ended(error=f"its decoder got nowhere for {self._patience_s:g} s, and was ended"))
+            yield Done(
+                path,
+                Ended(error=f"its decoder got nowhere for {self._patience_s:g} s, and was ended"),
+            )
 
 
 class _Process:
@@ -108,7 +115,12 @@ class _Process:
         self.link, theirs = connection.Pipe()
         descriptors = theirs.fileno(), self._memory
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {worker.__name__} import main; main()", *map(str, descriptors)],
+            [
+                sys.executable,
+                "-c",
+                f"from {worker.__name__} import main; main()",
+                *map(str, descriptors),
+            ],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             env=os.environ
@@ -165,7 +177,9 @@ class _Process:
     def _kill(self) -> None:
         self.link.close()
         self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # it is stuck in the kernel, in a dead network folder
+        with contextlib.suppress(
+            subprocess.TimeoutExpired
+        ):  # it is stuck in the kernel, in a dead network folder
             self._process.wait(5)
 
     def end(self) -> None:

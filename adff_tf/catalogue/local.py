@@ -48,7 +48,12 @@ class Engine:
 
     def __init__(self, model: EmotionModel, hop: int, effort: Effort):
         """hop: samples."""
-        self._model, self._hop, self._effort, self._columns = model, hop, effort, table.Columns.of(model.task)
+        self._model, self._hop, self._effort, self._columns = (
+            model,
+            hop,
+            effort,
+            table.Columns.of(model.task),
+        )
         setup = worker.Setup(model.sample_rate_hz, model.window, hop, SLOTS, effort.decode)
         self._decoders = Decoders(setup, effort.decoders, effort.patience_s)
         self._threads = ThreadPoolExecutor(effort.threads, "answer")
@@ -86,9 +91,13 @@ class Engine:
     def _row(self, file: "_File", ended: worker.Ended) -> Row:
         if ended.error:
             return self._columns.error(file.path, ended)
-        emotion = self._model.emotion(os.fsdecode(file.path), ended.samples, self._hop, file.starts, file.answers)
+        emotion = self._model.emotion(
+            os.fsdecode(file.path), ended.samples, self._hop, file.starts, file.answers
+        )
         if not table.is_finite(emotion):
-            return self._columns.error(file.path, replace(ended, error="the model answers with what is no number"))
+            return self._columns.error(
+                file.path, replace(ended, error="the model answers with what is no number")
+            )
         return self._columns.ok(file.path, ended, emotion)
 
 
@@ -110,7 +119,9 @@ class _Batches:
         self._model, self._threads, self._ahead = model, threads, effort.threads + 1
         self._size = effort.batch
         self._begin()
-        self._asked: collections.deque[tuple[list[tuple[_File, int]], Future[Answers]]] = collections.deque()
+        self._asked: collections.deque[tuple[list[tuple[_File, int]], Future[Answers]]] = (
+            collections.deque()
+        )
 
     def _begin(self) -> None:
         self._windows = np.empty((self._size, self._model.window), "float32")
@@ -132,7 +143,9 @@ class _Batches:
         return self._answered(0)
 
     def _ask(self) -> None:
-        self._asked.append((self._of, self._threads.submit(self._model.answer, self._windows[: len(self._of)])))
+        self._asked.append(
+            (self._of, self._threads.submit(self._model.answer, self._windows[: len(self._of)]))
+        )
         self._begin()
 
     def _answered(self, most: int) -> list[_File]:

@@ -23,9 +23,9 @@ from .. import litert
 from ..config import Experiment
 from ..errors import InputError
 from ..inference.model import EmotionModel
-from ..model.model_file import located
-from ..support.console import silenced_stderr
-from ..support.files import expanded
+from ..model.model_file import find_model
+from ..support.console import silence_stderr
+from ..support.files import expand_user
 
 SAVED_MODEL = "saved_model.pb"
 
@@ -40,18 +40,22 @@ class Named:
     @classmethod
     def at(cls, path: str | Path) -> "Named":
         """Raises InputError for a path that is no model."""
-        given = expanded(path).absolute()
+        given = expand_user(path).absolute()
         if given.suffix.lower() == ".tflite":
             return cls("litert", given)
         for folder in (given, given / "1", given / "saved_model" / "1"):
             if (folder / SAVED_MODEL).is_file():
                 return cls("saved_model", folder)
-        return cls("keras", located(given)[0])
+        return cls("keras", find_model(given)[0])
 
     def sha256(self) -> str:
         """Of the content that decides the answers."""
         digest = hashlib.sha256()
-        files = sorted(file for file in self.file.rglob("*") if file.is_file()) if self.file.is_dir() else [self.file]
+        files = (
+            sorted(file for file in self.file.rglob("*") if file.is_file())
+            if self.file.is_dir()
+            else [self.file]
+        )
         for file in files:
             with open(file, "rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
@@ -62,7 +66,7 @@ def has_gpu(named: Named) -> bool:
     """Whether this machine has a GPU that the model would use."""
     if named.kind == "litert":
         return False
-    with silenced_stderr():
+    with silence_stderr():
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
@@ -79,11 +83,13 @@ def load(named: Named, threads: int) -> EmotionModel:
 def _prepare_tensorflow(threads: int) -> None:
     """Have every thread that asks compute by itself: TensorFlow's own threads share an operation's work less well than batches
     do."""
-    with silenced_stderr():
+    with silence_stderr():
         import tensorflow as tf
 
         if threads > 1:
-            with contextlib.suppress(RuntimeError):  # it is at work in this process already, and stays as it is
+            with contextlib.suppress(
+                RuntimeError
+            ):  # it is at work in this process already, and stays as it is
                 tf.config.threading.set_intra_op_parallelism_threads(1)
                 tf.config.threading.set_inter_op_parallelism_threads(threads)
         tf.config.list_logical_devices()
@@ -97,16 +103,22 @@ def _saved_model(folder: Path) -> EmotionModel:
         answer = module.signatures["serving_default"]
         about = json.loads(module.signatures["about"](query=tf.constant([""]))["about"].numpy()[0])
     except Exception as error:  # TensorFlow raises whatever the damage leads to
-        raise InputError(f"{folder} is damaged or no export's SavedModel: {_first_line(error)}\nExport the run again") from error
+        raise InputError(
+            f"{folder} is damaged or no export's SavedModel: {_first_line(error)}\nExport the run again"
+        ) from error
     experiment = _experiment(about, folder)
     wanted = (None, EmotionModel(experiment, lambda waveforms: {}).window)
     takes = {name: tuple(spec.shape) for name, spec in answer.structured_input_signature[1].items()}
     if takes != {"waveform": wanted}:
-        raise InputError(f"{folder} takes {takes}, and what it says of itself asks for {wanted}. Export the run again")
+        raise InputError(
+            f"{folder} takes {takes}, and what it says of itself asks for {wanted}. Export the run again"
+        )
 
     def asked(waveforms: np.ndarray) -> dict[str, np.ndarray]:
         assert module is not None  # which keeps its variables
-        return {name: value.numpy() for name, value in answer(waveform=tf.constant(waveforms)).items()}
+        return {
+            name: value.numpy() for name, value in answer(waveform=tf.constant(waveforms)).items()
+        }
 
     return EmotionModel(experiment, asked)
 
@@ -115,7 +127,7 @@ def _litert(file: Path, threads: int) -> EmotionModel:
     """LiteRT answers one window after the other: each thread takes a runner of its own."""
     runners: queue.SimpleQueue[litert.EmotionRunner] = queue.SimpleQueue()
     try:
-        with silenced_stderr():  # of the delegate that it makes
+        with silence_stderr():  # of the delegate that it makes
             loaded = [litert.EmotionRunner.load(file, threads=1) for _ in range(threads)]
     except litert.InputError as error:
         raise InputError(str(error)) from None

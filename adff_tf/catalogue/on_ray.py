@@ -17,7 +17,9 @@ from .local import Effort
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = 32  # that an actor is given at once: what it loses when it dies, and what it fills batches from
+FILES = (
+    32  # that an actor is given at once: what it loses when it dies, and what it fills batches from
+)
 CORES = 8  # an actor's, where its machine has as many
 
 
@@ -46,7 +48,9 @@ class Scorer:
         return self._columns.table(list(self._engine.scored(paths["path"].to_pylist())))
 
 
-def scored(named: models.Named, hop: int, paths: "pa.Array", cluster: Cluster) -> Iterator["pa.Table"]:
+def scored(
+    named: models.Named, hop: int, paths: "pa.Array", cluster: Cluster
+) -> Iterator["pa.Table"]:
     """Tables of `table.Columns.scored`, each file in one of them. hop: samples. Raises InputError where Ray or the cluster is
     missing."""
     import pyarrow as pa
@@ -79,7 +83,9 @@ def _ray() -> Any:
         import ray.data
         import ray.exceptions
     except ImportError as error:
-        raise InputError(f'--engine ray needs Ray ({error}): pip install "adff-tf[ray]", on every machine of the cluster') from None
+        raise InputError(
+            f'--engine ray needs Ray ({error}): pip install "adff-tf[ray]", on every machine of the cluster'
+        ) from None
     return ray
 
 
@@ -92,7 +98,9 @@ def _connect(ray: Any, address: str | None) -> None:
     try:
         ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"no Ray cluster answers at {how['address']}: {error}\nStart one with: ray start --head") from None
+        raise InputError(
+            f"no Ray cluster answers at {how['address']}: {error}\nStart one with: ray start --head"
+        ) from None
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -107,12 +115,17 @@ def _plan(ray: Any, cluster: Cluster) -> tuple[Effort, int, dict[str, int]]:
     cores = cluster.cores or max(1, min(CORES, smallest))
     usual = Effort.of(cores, bool(gpus))
     effort = Effort(
-        cluster.decoders or usual.decoders, cluster.threads or usual.threads, cluster.batch or usual.batch, cluster.patience_s
+        cluster.decoders or usual.decoders,
+        cluster.threads or usual.threads,
+        cluster.batch or usual.batch,
+        cluster.patience_s,
     )
     of_cores = int(sum(node.get("CPU", 0) // cores for node in nodes))
     pool = min(gpus, of_cores) if gpus else of_cores
     if not pool:
-        raise InputError(f"no machine of the cluster has {cores} cores for an actor; give fewer by --cores-per-actor")
+        raise InputError(
+            f"no machine of the cluster has {cores} cores for an actor; give fewer by --cores-per-actor"
+        )
     return effort, pool, {"num_cpus": cores} | ({"num_gpus": 1} if gpus else {})
 
 
@@ -126,4 +139,8 @@ def _explained(error: Exception) -> Exception:
     """A mistake that showed on another machine, such as a model that is not there, is the user's; anything else stays what it
     is."""
     lines = [line for line in str(error).splitlines() if "InputError: " in line]
-    return InputError(f"on a machine of the cluster: {lines[-1].partition('InputError: ')[2]}") if lines else error
+    return (
+        InputError(f"on a machine of the cluster: {lines[-1].partition('InputError: ')[2]}")
+        if lines
+        else error
+    )

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 from ..errors import InputError
 from ..inference.model import EmotionModel
 from ..support import claims, folders
-from ..support.console import SILENT, Listener
-from ..support.files import check_empty, expanded, replaced
+from ..support.console import SILENT, Reporter
+from ..support.files import atomic_write, check_empty, expand_user
 from . import local, models, on_ray, sources, table
 
 RECORD, CLAIM = "score.json", "score"
@@ -49,10 +49,18 @@ class Ways:
     patience_s: float = local.Effort.patience_s
 
     def __post_init__(self) -> None:
-        for name, least in (("actor_cores", 1), ("decoders", 1), ("threads", 1), ("batch", 1), ("patience_s", 1)):
+        for name, least in (
+            ("actor_cores", 1),
+            ("decoders", 1),
+            ("threads", 1),
+            ("batch", 1),
+            ("patience_s", 1),
+        ):
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise InputError(f"{name.removesuffix('_s')} {value:g} was given; give {least} or more")
+                raise InputError(
+                    f"{name.removesuffix('_s')} {value:g} was given; give {least} or more"
+                )
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def score(
     hop_s: float | None = None,
     ways: Ways = Ways(),
     retry_errors: bool = False,
-    listener: Listener = SILENT,
+    reporter: Reporter = SILENT,
 ) -> Finished:
     """Score the files of a catalogue that have no row in `folder` yet.
 
@@ -80,10 +88,10 @@ def score(
     retry_errors: files whose row is an error have none. Raises InputError for what cannot be used, for a folder that holds the
     scores of another model or hop, and `claims.Taken` for one that another process writes to.
     """
-    folder, named = expanded(folder).absolute(), models.Named.at(model)
+    folder, named = expand_user(folder).absolute(), models.Named.at(model)
     found = sources.find(catalogue)
     for reason in found.unread:
-        listener.say(f"warning: {reason}")
+        reporter.log(f"warning: {reason}")
     _check_folder(folder)
     with claims.held(folder / CLAIM, f"{folder}") as claim:
         loaded, effort = _loaded(named, ways)
@@ -91,10 +99,12 @@ def score(
         _keep_record(folder, named, loaded, hop)
         parts = table.Parts(folder, table.Columns.of(loaded.task))
         if retry_errors:
-            listener.say(f"{parts.forget_errors()} errors are tried again")
-        todo = _todo(found.paths, parts, listener)
+            reporter.log(f"{parts.forget_errors()} errors are tried again")
+        todo = _todo(found.paths, parts, reporter)
         if len(todo):
-            _work(_engine(named, loaded, hop, todo, effort, ways), parts, claim, len(todo), listener)
+            _work(
+                _engine(named, loaded, hop, todo, effort, ways), parts, claim, len(todo), reporter
+            )
         return Finished(folder, parts.counted(), len(todo), found.unread)
 
 
@@ -105,14 +115,18 @@ def _check_folder(folder: Path) -> None:
     """Raise InputError for a folder of something else, and for one that cannot be written."""
     if not (folder / RECORD).is_file():
         is_ours = folder.is_dir() and any(folder.glob(f"{CLAIM}.claim-*"))
-        check_empty(folder, "the scores", {path.name for path in folder.iterdir()} if is_ours else ())
+        check_empty(
+            folder, "the scores", {path.name for path in folder.iterdir()} if is_ours else ()
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder by --out") from None
+        raise InputError(
+            f"{folder} cannot be written: {error.strerror}; give another folder by --out"
+        ) from None
 
 
 def _keep_record(folder: Path, named: models.Named, model: EmotionModel, hop: int) -> None:
@@ -136,7 +150,7 @@ def _keep_record(folder: Path, named: models.Named, model: EmotionModel, hop: in
                 "or the same model and hop"
             )
         return
-    with replaced(record) as temporary:
+    with atomic_write(record) as temporary:
         temporary.write_text(json.dumps({**now, "model": str(named.file)}, indent=2) + "\n")
 
 
@@ -144,17 +158,19 @@ def _read(record: Path) -> dict:
     try:
         content = json.loads(record.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{record} cannot be read: {error}. Give another folder by --out") from None
+        raise InputError(
+            f"{record} cannot be read: {error}. Give another folder by --out"
+        ) from None
     if not isinstance(content, dict):
         raise InputError(f"{record} is damaged: it holds no settings. Give another folder by --out")
     return content
 
 
-def _todo(paths: pa.Array, parts: table.Parts, listener: Listener) -> pa.Array:
+def _todo(paths: pa.Array, parts: table.Parts, reporter: Reporter) -> pa.Array:
     """The files that have no row."""
     todo = paths.filter(pc.invert(pc.is_in(paths, value_set=parts.done())))
     done = len(paths) - len(todo)
-    listener.say(f"{len(paths)} files" + (f", {done} of them done" if done else ""))
+    reporter.log(f"{len(paths)} files" + (f", {done} of them done" if done else ""))
     return todo
 
 
@@ -166,15 +182,32 @@ def _loaded(named: models.Named, ways: Ways) -> tuple[EmotionModel, local.Effort
     is."""
     usual = local.Effort.of(local.cores(), models.has_gpu(named))
     effort = local.Effort(
-        ways.decoders or usual.decoders, ways.threads or usual.threads, ways.batch or usual.batch, ways.patience_s
+        ways.decoders or usual.decoders,
+        ways.threads or usual.threads,
+        ways.batch or usual.batch,
+        ways.patience_s,
     )
     return models.load(named, effort.threads if ways.engine == "local" else 1), effort
 
 
-def _engine(named: models.Named, model: EmotionModel, hop: int, todo: pa.Array, effort: local.Effort, ways: Ways) -> Tables:
+def _engine(
+    named: models.Named,
+    model: EmotionModel,
+    hop: int,
+    todo: pa.Array,
+    effort: local.Effort,
+    ways: Ways,
+) -> Tables:
     """Tables of rows, as the files are done."""
     if ways.engine == "ray":
-        cluster = on_ray.Cluster(ways.ray_address, ways.actor_cores, ways.decoders, ways.threads, ways.batch, ways.patience_s)
+        cluster = on_ray.Cluster(
+            ways.ray_address,
+            ways.actor_cores,
+            ways.decoders,
+            ways.threads,
+            ways.batch,
+            ways.patience_s,
+        )
         yield from on_ray.scored(named, hop, todo, cluster)
         return
     columns = table.Columns.of(model.task)
@@ -183,9 +216,11 @@ def _engine(named: models.Named, model: EmotionModel, hop: int, todo: pa.Array, 
             yield columns.table([row])
 
 
-def _work(tables: Tables, parts: table.Parts, claim: claims.Claim, total: int, listener: Listener) -> None:
+def _work(
+    tables: Tables, parts: table.Parts, claim: claims.Claim, total: int, reporter: Reporter
+) -> None:
     """Write what comes, in parts; what came before Ctrl-C too."""
-    with listener.bar("songs", total, minutely=True) as advance:
+    with reporter.bar("songs", total, minutely=True) as advance:
         tell, pending = _Rate(total, advance), _Pending(parts, claim)
         try:
             for scored in tables:
@@ -205,13 +240,22 @@ class _Pending:
         self._begin()
 
     def _begin(self) -> None:
-        self._tables, self._files, self._windows, self._since = list[pa.Table](), 0, 0, time.monotonic()
+        self._tables, self._files, self._windows, self._since = (
+            list[pa.Table](),
+            0,
+            0,
+            time.monotonic(),
+        )
 
     def add(self, scored: pa.Table) -> None:
         self._tables.append(scored)
         self._files += len(scored)
         self._windows += _windows(scored)
-        if self._files >= PART_FILES or self._windows >= PART_WINDOWS or time.monotonic() - self._since >= PART_S:
+        if (
+            self._files >= PART_FILES
+            or self._windows >= PART_WINDOWS
+            or time.monotonic() - self._since >= PART_S
+        ):
             self.write()
 
     def write(self) -> None:
@@ -229,7 +273,13 @@ class _Rate:
     """Progress in words: how fast, and how long it will take."""
 
     def __init__(self, total: int, advance: Callable[..., None]):
-        self._left, self._advance, self._began, self._files, self._all_windows = total, advance, time.monotonic(), 0, 0
+        self._left, self._advance, self._began, self._files, self._all_windows = (
+            total,
+            advance,
+            time.monotonic(),
+            0,
+            0,
+        )
 
     def of(self, scored: pa.Table) -> None:
         self._files += len(scored)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..audio import SUFFIXES, recordings
+from ..audio import SUFFIXES, find_recordings
 from ..errors import InputError
-from ..support.files import expanded
+from ..support.files import expand_user
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,12 +39,16 @@ def find(sources: Sequence[str]) -> Catalogue:
     import pyarrow.compute as pc
 
     unread: list[str] = []
-    found = [pa.array(_absolute(_of_source(source, unread)), pa.large_binary()) for source in sources]
+    found = [
+        pa.array(_absolute(_of_source(source, unread)), pa.large_binary()) for source in sources
+    ]
     for source, paths in zip(sources, found, strict=True):
         if not len(paths):
             raise InputError(f"{source} names no recording: {_WHY_NONE}")
     if not found:
-        raise InputError("no source was given; give folders, recordings, patterns, or a CSV or Parquet list with a column path")
+        raise InputError(
+            "no source was given; give folders, recordings, patterns, or a CSV or Parquet list with a column path"
+        )
     return Catalogue(pc.unique(pa.concat_arrays(found)), tuple(unread))
 
 
@@ -55,10 +59,10 @@ _WHY_NONE = (
 
 
 def _of_source(source: str, unread: list[str]) -> Iterable[str]:
-    path = expanded(source)
+    path = expand_user(source)
     try:
         if path.is_dir():
-            return recordings(path, unread)
+            return find_recordings(path, unread)
         if path.suffix.lower() in LISTS and path.is_file():
             return _of_list(path)
         if os.path.lexists(path):
@@ -74,7 +78,7 @@ def _of_pattern(pattern: str, unread: list[str]) -> Iterator[str]:
         if not os.path.isdir(path):
             yield path
         elif not pattern.endswith("**"):
-            yield from recordings(path, unread)
+            yield from find_recordings(path, unread)
 
 
 def _of_list(file: Path) -> Iterator[str]:
@@ -93,15 +97,27 @@ def _parquet_column(file: Path) -> Iterator[str]:
             raise InputError(_no_column(file, read.schema_arrow.names))
         kind = read.schema_arrow.field(COLUMN).type
         if not any(
-            is_a(kind) for is_a in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+            is_a(kind)
+            for is_a in (
+                pa.types.is_string,
+                pa.types.is_large_string,
+                pa.types.is_binary,
+                pa.types.is_large_binary,
+            )
         ):
             raise InputError(f"{file}: the column {COLUMN} holds {kind}; it has to hold text")
         for batch in read.iter_batches(columns=[COLUMN]):
-            yield from (os.fsdecode(path) for path in batch[COLUMN].cast(pa.large_binary()).to_pylist() if path)
+            yield from (
+                os.fsdecode(path)
+                for path in batch[COLUMN].cast(pa.large_binary()).to_pylist()
+                if path
+            )
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{file} is damaged or no Parquet file: {_first_line(error)}. Make it again") from None
+        raise InputError(
+            f"{file} is damaged or no Parquet file: {_first_line(error)}. Make it again"
+        ) from None
 
 
 def _csv_column(file: Path) -> Iterator[str]:
@@ -114,7 +130,9 @@ def _csv_column(file: Path) -> Iterator[str]:
                 raise InputError(_no_column(file, rows.fieldnames or ()))
             yield from (row[COLUMN] for row in rows)
     except (OSError, csv.Error) as error:
-        raise InputError(f"{file} is damaged or no CSV file: {_first_line(error)}. Make it again") from None
+        raise InputError(
+            f"{file} is damaged or no CSV file: {_first_line(error)}. Make it again"
+        ) from None
 
 
 def _no_column(file: Path, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@
         sample_rate_hz  the file's own; null where no decoder told one
         windows         how many were answered; 0 for an error
         padded          whether it is shorter than a window
-        valence, arousal, valence_deviation, arousal_deviation, quadrant    as the model's task has them, in units of [-1, 1]; or
+        valence, arousal, valence_std, arousal_std, quadrant    as the model's task has them, in units of [-1, 1]; or
         label, p_CLASS, quadrant                                            for classes
         status          ok or error
         error           the reason, one line; null where status is ok
@@ -31,8 +31,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import InputError
-from ..inference.model import Emotion
-from ..support.files import replaced
+from ..inference.emotion import Emotion
+from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, Task
 from .worker import Ended
 
@@ -54,28 +54,46 @@ class Columns:
 
     @classmethod
     def of(cls, task: Task) -> "Columns":
-        numbers = task.targets if task.is_regression else tuple(f"p_{name}" for name in task.classes)
+        numbers = (
+            task.targets if task.is_regression else tuple(f"p_{name}" for name in task.classes)
+        )
         told = [(name, pa.float64()) for name in numbers]
-        told += [(f"{name}_deviation", pa.float64()) for name in numbers if task.is_regression]
+        told += [(f"{name}_std", pa.float64()) for name in numbers if task.is_regression]
         told += [] if task.is_regression else [("label", pa.string())]
         told += [("quadrant", pa.string())] if task.name in ("both", "quadrant") else []
-        length = [("seconds", pa.float64()), ("sample_rate_hz", pa.int32()), ("windows", pa.int32()), ("padded", pa.bool_())]
+        length = [
+            ("seconds", pa.float64()),
+            ("sample_rate_hz", pa.int32()),
+            ("windows", pa.int32()),
+            ("padded", pa.bool_()),
+        ]
         songs = [*_FILE, *length, *told, ("status", pa.string()), ("error", pa.string())]
-        curve = [("start", pa.float64()), ("end", pa.float64()), *((name, pa.float32()) for name in numbers)]
+        curve = [
+            ("start", pa.float64()),
+            ("end", pa.float64()),
+            *((name, pa.float32()) for name in numbers),
+        ]
         lists = [(CURVE + name, pa.list_(kind)) for name, kind in curve]
         return cls(task, pa.schema(songs + lists), pa.schema(songs), pa.schema(_FILE + curve))
 
     def ok(self, path: bytes, ended: Ended, emotion: Emotion) -> Row:
         """The row of a file that was answered."""
-        row = _file(path, ended) | {"seconds": emotion.seconds, "windows": len(emotion.start), "padded": emotion.is_padded}
-        row |= emotion.values | {f"{name}_deviation": value for name, value in emotion.deviation.items()}
+        row = _file(path, ended) | {
+            "seconds": emotion.seconds,
+            "windows": len(emotion.start),
+            "padded": emotion.is_padded,
+        }
+        row |= emotion.values | {f"{name}_std": value for name, value in emotion.std.items()}
         row |= {"label": emotion.label, "quadrant": emotion.quadrant}
         row |= {f"p_{name}": value for name, value in emotion.probabilities.items()}
         curve = {"start": emotion.start, "end": emotion.end}
         if self.task.is_regression:
             curve |= emotion.windows
         else:
-            curve |= {f"p_{name}": emotion.windows[PROBABILITIES][:, k] for k, name in enumerate(self.task.classes)}
+            curve |= {
+                f"p_{name}": emotion.windows[PROBABILITIES][:, k]
+                for k, name in enumerate(self.task.classes)
+            }
         row |= {CURVE + name: values for name, values in curve.items()}
         return row | {"status": "ok"}
 
@@ -85,12 +103,19 @@ class Columns:
 
     def table(self, rows: Sequence[Row]) -> pa.Table:
         """Rows as `scored`."""
-        return pa.Table.from_pylist([{name: row.get(name) for name in self.scored.names} for row in rows], schema=self.scored)
+        return pa.Table.from_pylist(
+            [{name: row.get(name) for name in self.scored.names} for row in rows],
+            schema=self.scored,
+        )
 
     def split(self, scored: pa.Table) -> tuple[pa.Table, pa.Table]:
         """The songs and the curves of a table of `scored`."""
         scored = scored.combine_chunks()
-        lists = {name.removeprefix(CURVE): scored[name].combine_chunks() for name in scored.column_names if name.startswith(CURVE)}
+        lists = {
+            name.removeprefix(CURVE): scored[name].combine_chunks()
+            for name in scored.column_names
+            if name.startswith(CURVE)
+        }
         of_file = pc.list_parent_indices(lists["start"])
         files = {name: scored[name].take(of_file) for name, _ in _FILE}
         curves = files | {name: pc.list_flatten(values) for name, values in lists.items()}
@@ -130,11 +155,20 @@ class Parts:
         _write(songs, self._songs / name)
 
     def _next(self) -> int:
-        return max((int(part.stem.partition("-")[2]) for part in self._songs.glob("part-*.parquet")), default=-1) + 1
+        return (
+            max(
+                (int(part.stem.partition("-")[2]) for part in self._songs.glob("part-*.parquet")),
+                default=-1,
+            )
+            + 1
+        )
 
     def done(self) -> pa.Array:
         """The paths that have a row, binary."""
-        found = [pc.coalesce(part["path_bytes"], part["path"].cast(pa.binary())) for part in self._read("path", "path_bytes")]
+        found = [
+            pc.coalesce(part["path_bytes"], part["path"].cast(pa.binary()))
+            for part in self._read("path", "path_bytes")
+        ]
         chunks = [chunk.cast(pa.large_binary()) for column in found for chunk in column.chunks]
         return pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_binary())
 
@@ -177,15 +211,19 @@ def _kind(reason: str) -> str:
 
 def _table(file: Path, names: Sequence[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(file, columns=None if names is None else list(names), partitioning=None)
+        return pq.read_table(
+            file, columns=None if names is None else list(names), partitioning=None
+        )
     except (pa.ArrowException, OSError) as error:
         first = next(iter(str(error).splitlines()), "")
-        raise InputError(f"{file} is damaged: {first}\nRemove it: its files are scored again") from None
+        raise InputError(
+            f"{file} is damaged: {first}\nRemove it: its files are scored again"
+        ) from None
 
 
 def _write(table: pa.Table, file: Path) -> None:
     """Also after a power cut the file is whole or not there."""
-    with replaced(file) as temporary, open(temporary, "wb") as out:
+    with atomic_write(file) as temporary, open(temporary, "wb") as out:
         pq.write_table(table, out, compression="zstd")
         out.flush()
         os.fsync(out.fileno())

@@ -22,12 +22,14 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from .. import audio
-from ..inference import model
+from ..inference import windows
 
 READY, BEAT = "ready", "beat"
 BEAT_S = 1.0
 CHUNK = 2**22  # bytes hashed between two beats
-MEMORY = 4 * 2**30  # bytes that a damaged file may have a decoder ask for, before it is refused them
+MEMORY = (
+    4 * 2**30
+)  # bytes that a damaged file may have a decoder ask for, before it is refused them
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Worker:
 
     def __init__(self, link: Connection, memory: int):
         """memory: the descriptor of the shared windows."""
-        self._link, self._paths, self._free = link, queue.SimpleQueue[bytes](), queue.SimpleQueue[int]()
+        self._link, self._paths, self._free = (
+            link,
+            queue.SimpleQueue[bytes](),
+            queue.SimpleQueue[int](),
+        )
         self._setup: Setup = link.recv()
         module, _, function = self._setup.decode.partition(":")
         self._decode = getattr(importlib.import_module(module), function)
@@ -99,24 +105,27 @@ class Worker:
         sha256 = ""
         try:
             sha256 = self._hash(path)
-            blocks = self._decode(path, self._setup.rate_hz, heard=meter.heard)
-            for start, samples in model.windows(meter.counted(blocks), self._setup.window, self._setup.hop):
+            blocks = self._decode(path, self._setup.rate_hz, on_block=meter.heard)
+            for start, samples in windows.cut_windows(
+                meter.counted(blocks), self._setup.window, self._setup.hop
+            ):
                 slot = self._free.get()
                 self._slots[slot] = samples
                 self._link.send(Filled(slot, start))
         except Exception as error:  # whatever a decoder raises is this file's, and the run goes on
-            return Ended(sha256, meter.rate_hz, meter.samples, _reason(error, path))
+            return Ended(sha256, meter.rate_hz, meter.samples, _reason(error))
         return Ended(sha256, meter.rate_hz, meter.samples)
 
     def _hash(self, path: str) -> str:
         digest = hashlib.sha256()
         try:
-            with audio.opened(path) as file:
+            with audio.open_recording(path) as file:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
                     self._beat()
         except OSError as error:
-            raise audio.AudioError(f"cannot be read ({error.strerror}); check the path and its permissions") from error
+            reason = f"cannot be read ({error.strerror}); check the path and its permissions"
+            raise audio.AudioError(path, reason) from error
         return digest.hexdigest()
 
     def _beat(self) -> None:
@@ -145,16 +154,18 @@ class _Meter:
 def mapped(memory: int, setup: Setup) -> np.ndarray:
     """The shared windows, `(slots, window)` float32, of their descriptor."""
     shape = setup.slots, setup.window
-    return np.frombuffer(mmap.mmap(memory, 4 * setup.slots * setup.window), "float32").reshape(shape)
+    return np.frombuffer(mmap.mmap(memory, 4 * setup.slots * setup.window), "float32").reshape(
+        shape
+    )
 
 
-def _reason(error: Exception, path: str) -> str:
-    """One line without the path, which has a column of its own."""
+def _reason(error: Exception) -> str:
+    """Return an error in one line, without the path, which has a column of its own."""
     if isinstance(error, MemoryError):
         return "asks for more memory than any recording needs: it is damaged"
-    text = " ".join(str(error).split()).removeprefix(f"{path}: ").removeprefix(f"{path!r} ")
-    told = text if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {text}"
-    return os.fsencode(told).decode(errors="backslashreplace")
+    is_audio = isinstance(error, audio.AudioError)
+    text = error.reason if is_audio else f"{type(error).__name__}: {error}"
+    return os.fsencode(" ".join(text.split())).decode(errors="backslashreplace")
 
 
 def main() -> None:
@@ -162,7 +173,9 @@ def main() -> None:
     it."""
     link, memory = (int(argument) for argument in sys.argv[1:])
     worker = Worker(Connection(link), memory)
-    with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else open(os.devnull) as told:
+    with (
+        open("/proc/self/statm") if os.path.exists("/proc/self/statm") else open(os.devnull) as told
+    ):
         in_use = int((told.read().split() or ["0"])[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, hard))

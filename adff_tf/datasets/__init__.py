@@ -8,18 +8,22 @@ set is a new file and a line in `_MODULES`; the contract suite in tests/test_dat
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import InputError, listed
-from ..support.files import check_names, expanded
+from ..errors import InputError, format_list
+from ..support.files import check_utf8, expand_user
 from . import csv_file, deam, emomusic, pmemo, quadrants, synthetic
 from .index import Index
 
 __all__ = ["KINDS", "Index", "load", "terms"]
 
-_MODULES = {module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, csv_file)}
+_MODULES = {
+    module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, csv_file)
+}
 KINDS = tuple(_MODULES)
 
 
-def load(root: str | Path, kind: str = "auto", label_range: tuple[float, float] | None = None) -> Index:
+def load(
+    root: str | Path, kind: str = "auto", label_range: tuple[float, float] | None = None
+) -> Index:
     """The index of the data set at `root`.
 
     root: its folder, or a CSV file (`path,valence,arousal[,group][,track_id]`).
@@ -28,10 +32,12 @@ def load(root: str | Path, kind: str = "auto", label_range: tuple[float, float] 
     Raises InputError for a folder that is missing, unreadable or laid out as none of them or as several, for a missing or
     needless label_range, for names that are not UTF-8, and for everything that the data set's own file checks.
     """
-    root = expanded(root)
+    root = expand_user(root)
     if kind not in ("auto", *KINDS):
-        raise InputError(f"There is no kind of data set {kind!r}. Choose one of: auto, {', '.join(KINDS)}.")
-    check_names([root.absolute()])
+        raise InputError(
+            f"There is no kind of data set {kind!r}. Choose one of: auto, {', '.join(KINDS)}."
+        )
+    check_utf8([root.absolute()])
     try:
         _check_readable(root)
         kind = _recognised(root) if kind == "auto" else kind
@@ -64,13 +70,19 @@ def _recognised(root: Path) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"{root} is laid out as several data sets:\n{_layouts(found)}\nSay which by its kind.")
-    raise InputError(f"{root} is no data set known here. It holds:\n{_contents(root)}\nKnown are:\n{_layouts(KINDS)}")
+        raise InputError(
+            f"{root} is laid out as several data sets:\n{_layouts(found)}\nSay which by its kind."
+        )
+    raise InputError(
+        f"{root} is no data set known here. It holds:\n{_contents(root)}\nKnown are:\n{_layouts(KINDS)}"
+    )
 
 
 def _check_layout(root: Path, kind: str) -> None:
     if not _MODULES[kind].matches(root):
-        raise InputError(f"{root} is not laid out as {kind}. It holds:\n{_contents(root)}\nNeeded:\n{_layouts([kind])}")
+        raise InputError(
+            f"{root} is not laid out as {kind}. It holds:\n{_contents(root)}\nNeeded:\n{_layouts([kind])}"
+        )
 
 
 def _index(root: Path, kind: str, label_range: tuple[float, float] | None) -> Index:
@@ -81,16 +93,21 @@ def _index(root: Path, kind: str, label_range: tuple[float, float] | None) -> In
             )
         return _MODULES[kind].index(root)
     if label_range is None:
-        raise InputError("A CSV file does not tell its range: say which scale the labels are on, e.g. --label-range 1 9.")
+        raise InputError(
+            "A CSV file does not tell its range: say which scale the labels are on, e.g. --label-range 1 9."
+        )
     return csv_file.index(root, label_range)
 
 
 def _layouts(kinds: Iterable[str]) -> str:
-    return listed((f"{kind}: {_MODULES[kind].LAYOUT}" for kind in kinds), most=len(KINDS))
+    return format_list((f"{kind}: {_MODULES[kind].LAYOUT}" for kind in kinds), most=len(KINDS))
 
 
 def _contents(root: Path) -> str:
     """The first names in a folder; of a file, that it is one."""
     if root.is_file():
-        return listed(["(a file, not a folder)"])
-    return listed(sorted(path.name + "/" * path.is_dir() for path in root.iterdir())) or "  (nothing)"
+        return format_list(["(a file, not a folder)"])
+    return (
+        format_list(sorted(path.name + "/" * path.is_dir() for path in root.iterdir()))
+        or "  (nothing)"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import InputError, listed
+from ..errors import InputError, format_list
 from . import index as shared
 
 NAME = "csv"
@@ -34,12 +34,18 @@ def index(root: Path, label_range: tuple[float, float]) -> shared.Index:
     tracks = shared.scaled_labels(table, *label_range, root)
     written = dict(zip(table["track_id"], table["path"], strict=True))
     paths = [os.path.abspath(root.parent / written[name]) for name in tracks["track_id"]]
-    return shared.Index(tracks.assign(path=paths)[list(shared.COLUMNS)], "continuous", (), f"{NAME} ({root})")
+    return shared.Index(
+        tracks.assign(path=paths)[list(shared.COLUMNS)], "continuous", (), f"{NAME} ({root})"
+    )
 
 
 def _table(root: Path) -> pd.DataFrame:
-    table = shared.read_table(root, {"path": str, "valence": float, "arousal": float}, {"group": str, "track_id": str})
+    table = shared.read_table(
+        root, {"path": str, "valence": float, "arousal": float}, {"group": str, "track_id": str}
+    )
     empty = table.index[table["path"] == ""]
     if len(empty):
-        raise InputError(f"{root}: {len(empty)} rows have an empty path:\n{listed(f'line {line}' for line in empty)}\nFill it in.")
+        raise InputError(
+            f"{root}: {len(empty)} rows have an empty path:\n{format_list(f'line {line}' for line in empty)}\nFill it in."
+        )
     return table.assign(track_id=table.get("track_id", table["path"]), group=table.get("group", ""))

@@ -30,7 +30,10 @@ LAST_SWAPPED_ID = 1000
 _LABELS = "annotations/annotations averaged per song/song_level"
 _LABEL_FOLDERS = (f"DEAM_Annotations/{_LABELS}", _LABELS)
 _AUDIO_FOLDERS = ("DEAM_audio/MEMD_audio", "MEMD_audio")
-_FILES = ("static_annotations_averaged_songs_1_2000.csv", "static_annotations_averaged_songs_2000_2058.csv")
+_FILES = (
+    "static_annotations_averaged_songs_1_2000.csv",
+    "static_annotations_averaged_songs_2000_2058.csv",
+)
 
 
 def matches(root: Path) -> bool:
@@ -58,12 +61,16 @@ def index(root: Path) -> shared.Index:
 
 def _labels(root: Path) -> tuple[pd.DataFrame, int]:
     """The labels, and how many songs were swapped."""
-    folder = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), root / _LABEL_FOLDERS[0])
+    folder = next(
+        (root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), root / _LABEL_FOLDERS[0]
+    )
     columns = {"song_id": int, "valence_mean": float, "arousal_mean": float}
     table = pd.concat([shared.read_table(folder / name, columns) for name in _FILES])
     table = table.rename(columns={"valence_mean": "valence", "arousal_mean": "arousal"})
     swapped = table["song_id"] <= LAST_SWAPPED_ID
-    table.loc[swapped, ["valence", "arousal"]] = table.loc[swapped, ["arousal", "valence"]].to_numpy()
+    table.loc[swapped, ["valence", "arousal"]] = table.loc[
+        swapped, ["arousal", "valence"]
+    ].to_numpy()
     table["track_id"] = table["song_id"].astype(str)
     table["group"] = ""
     return shared.scaled_labels(table, LOW, HIGH, folder), int(swapped.sum())

@@ -31,13 +31,24 @@ def labels(root: Path) -> pd.DataFrame:
     """Every labelled song: `track_id`, `valence` and `arousal` in [-1, 1], `group` (the artist). Raises InputError."""
     file = root / "static_annotations.csv"
     columns = {"song_id": "track_id", "mean_valence": "valence", "mean_arousal": "arousal"}
-    table = shared.read_table(file, dict.fromkeys(columns, float) | {"song_id": str}).rename(columns=columns)
+    table = shared.read_table(file, dict.fromkeys(columns, float) | {"song_id": str}).rename(
+        columns=columns
+    )
     songs = shared.read_table(root / "songs_info.csv", {"song_id": str, "Artist": str})
-    table["group"] = table["track_id"].map(songs.drop_duplicates("song_id").set_index("song_id")["Artist"]).fillna("")
+    table["group"] = (
+        table["track_id"]
+        .map(songs.drop_duplicates("song_id").set_index("song_id")["Artist"])
+        .fillna("")
+    )
     return shared.scaled_labels(table, LOW, HIGH, file)
 
 
 def index(root: Path) -> shared.Index:
     """The labelled songs whose audio is in clips_45seconds/. Raises InputError."""
     tracks, notes = shared.with_audio(root, labels(root), ["clips_45seconds"])
-    return shared.Index(tracks, "continuous", (*notes, *shared.alone(tracks, "songs_info.csv")), f"{NAME} ({root})")
+    return shared.Index(
+        tracks,
+        "continuous",
+        (*notes, *shared.missing_artist_note(tracks, "songs_info.csv")),
+        f"{NAME} ({root})",
+    )

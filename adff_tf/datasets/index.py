@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from ..audio import SUFFIXES
-from ..errors import InputError, listed
-from ..support.files import check_names
+from ..errors import InputError, format_list
+from ..support.files import check_utf8
 
 COLUMNS = ("track_id", "path", "valence", "arousal", "group")
 LABEL_COLUMNS = ("track_id", "valence", "arousal", "group")
@@ -61,14 +61,18 @@ def validate(tracks: pd.DataFrame) -> pd.DataFrame:
             f"expected are exactly {', '.join(COLUMNS)}, in this order."
         )
     _check(tracks, -1, 1, "The index")
-    _check_unique(tracks["path"], "The index", "Keep one row a recording: one heard in two folds leaks.")
+    _check_unique(
+        tracks["path"], "The index", "Keep one row a recording: one heard in two folds leaks."
+    )
     return tracks
 
 
 def scale(values: pd.Series, low: float, high: float) -> pd.Series:
     """Maps [low, high] linearly to [-1, 1]. Raises InputError unless low < high, both finite."""
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"The label range {low:g} to {high:g} is none: give the lowest and then the highest, as in 1 9.")
+        raise InputError(
+            f"The label range {low:g} to {high:g} is none: give the lowest and then the highest, as in 1 9."
+        )
     return 2 * (values - low) / (high - low) - 1
 
 
@@ -82,14 +86,16 @@ def scaled_labels(table: pd.DataFrame, low: float, high: float, source: str | Pa
     scaled = {name: scale(table[name], low, high) for name in TARGETS}
     _check(table, low, high, str(source))
     group = table["group"].where(table["group"] != "", table["track_id"])
-    return in_order(table.assign(**scaled, group=group)[list(LABEL_COLUMNS)])
+    return sort_naturally(table.assign(**scaled, group=group)[list(LABEL_COLUMNS)])
 
 
 def _check(table: pd.DataFrame, low: float, high: float, source: str) -> None:
     if table.empty:
         raise InputError(f"{source} holds no tracks: at least one row is needed.")
     if (table["track_id"] == "").any():
-        raise InputError(f"{source}: {(table['track_id'] == '').sum()} rows have an empty id; every row needs one of its own.")
+        raise InputError(
+            f"{source}: {(table['track_id'] == '').sum()} rows have an empty id; every row needs one of its own."
+        )
     _check_unique(table["track_id"], source, "Keep one row a track, or give each its own id.")
     bad = [
         f"{row.track_id}: {name} {getattr(row, name):g}"
@@ -99,7 +105,7 @@ def _check(table: pd.DataFrame, low: float, high: float, source: str) -> None:
     ]
     if bad:
         raise InputError(
-            f"{source}: {len(bad)} labels are not numbers from {low:g} to {high:g}:\n{listed(bad)}\n"
+            f"{source}: {len(bad)} labels are not numbers from {low:g} to {high:g}:\n{format_list(bad)}\n"
             "Correct or remove these rows; for a CSV file, state the range that its labels are on."
         )
 
@@ -108,7 +114,9 @@ def _check_unique(values: pd.Series, source: str, advice: str) -> None:
     counts = values[values.duplicated(keep=False)].value_counts(sort=False)
     if len(counts):
         twice = [f"{value} ({count} times)" for value, count in counts.items()]
-        raise InputError(f"{source}: {len(twice)} values of {values.name} are there more than once:\n{listed(twice)}\n{advice}")
+        raise InputError(
+            f"{source}: {len(twice)} values of {values.name} are there more than once:\n{format_list(twice)}\n{advice}"
+        )
 
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
@@ -116,14 +124,16 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)], text
 
 
-def in_order(table: pd.DataFrame) -> pd.DataFrame:
+def sort_naturally(table: pd.DataFrame) -> pd.DataFrame:
     """The rows in natural order of `track_id`, with a RangeIndex."""
     ids = table["track_id"].tolist()
     order = sorted(range(len(ids)), key=lambda row: natural_key(ids[row]))
     return table.iloc[order].reset_index(drop=True)
 
 
-def read_table(path: Path, columns: Mapping[str, type], optional: Mapping[str, type] | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> pd.DataFrame:
     """The named columns of a CSV file (commas, UTF-8, a header), its index the line number in the file.
 
     columns: name to str, float or int; names and cells are taken without the white space around them. A str may be empty,
@@ -133,12 +143,14 @@ def read_table(path: Path, columns: Mapping[str, type], optional: Mapping[str, t
     length than the header, and cells that are no numbers (all lines named).
     """
     header, rows = _read_csv(path)
-    wanted = dict(columns) | {name: kind for name, kind in (optional or {}).items() if name in header}
+    wanted = dict(columns) | {
+        name: kind for name, kind in (optional or {}).items() if name in header
+    }
     _check_header(path, header, columns, wanted)
     ragged = [f"line {line}: {len(row)}" for line, row in rows.items() if len(row) != len(header)]
     if ragged:
         raise InputError(
-            f"{path}: the header has {len(header)} columns, but {len(ragged)} rows have another number:\n{listed(ragged)}\n"
+            f"{path}: the header has {len(header)} columns, but {len(ragged)} rows have another number:\n{format_list(ragged)}\n"
             "Put a field that holds a comma in double quotes."
         )
     if not rows:
@@ -161,24 +173,38 @@ def _read_csv(path: Path) -> tuple[list[str], dict[int, list[str]]]:
                 if any(cells):
                     rows[reader.line_num] = cells
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}. Check the path, or that the data set was unpacked whole.") from None
+        raise InputError(
+            f"There is no file {path}. Check the path, or that the data set was unpacked whole."
+        ) from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}. Give a CSV file that this user may read.") from None
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}. Give a CSV file that this user may read."
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no CSV file in UTF-8 ({error}). Save it as comma-separated UTF-8 text.") from None
+        raise InputError(
+            f"{path} is no CSV file in UTF-8 ({error}). Save it as comma-separated UTF-8 text."
+        ) from None
     return header, rows
 
 
-def _check_header(path: Path, header: Sequence[str], columns: Collection[str], wanted: Collection[str]) -> None:
+def _check_header(
+    path: Path, header: Sequence[str], columns: Collection[str], wanted: Collection[str]
+) -> None:
     missing = [name for name in columns if name not in header]
     twice = [name for name in wanted if header.count(name) > 1]
     if not missing and not twice:
         return
-    problem = f"has no column {', '.join(missing)}" if missing else f"has the column {', '.join(twice)} more than once"
+    problem = (
+        f"has no column {', '.join(missing)}"
+        if missing
+        else f"has the column {', '.join(twice)} more than once"
+    )
     advice = "Name each of them once in the first line."
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
         advice = "Save it with commas between the columns."
-    raise InputError(f"{path} {problem}. Found: {', '.join(header) or '(an empty file)'}. Needed: {', '.join(columns)}. {advice}")
+    raise InputError(
+        f"{path} {problem}. Found: {', '.join(header) or '(an empty file)'}. Needed: {', '.join(columns)}. {advice}"
+    )
 
 
 def _converted(path: Path, table: pd.DataFrame, kinds: Mapping[str, type]) -> pd.DataFrame:
@@ -194,9 +220,14 @@ def _converted(path: Path, table: pd.DataFrame, kinds: Mapping[str, type]) -> pd
         converted[name] = values
     if bad:
         raise InputError(
-            f"{path}: {len(bad)} cells hold no number where one is needed:\n{listed(bad)}\nCorrect or remove these rows."
+            f"{path}: {len(bad)} cells hold no number where one is needed:\n{format_list(bad)}\nCorrect or remove these rows."
         )
-    return table.assign(**{name: values.astype("int64" if kinds[name] is int else "float64") for name, values in converted.items()})
+    return table.assign(
+        **{
+            name: values.astype("int64" if kinds[name] is int else "float64")
+            for name, values in converted.items()
+        }
+    )
 
 
 def with_audio(
@@ -213,19 +244,25 @@ def with_audio(
     paths = labels["track_id"].map({name: os.path.abspath(path) for name, path in audio.items()})
     used = int(paths.notna().sum())
     if not used:
-        places = listed(root / folder for folder in folders)
+        places = format_list(root / folder for folder in folders)
         raise InputError(
             f"None of the {len(labels)} labelled tracks (such as {labels['track_id'].iloc[0]}) has its audio in:\n{places}\n"
             f"{len(audio)} other audio files are there. Put the recordings there, named by their ids, "
             f"as {', '.join(SUFFIXES)}."
         )
-    where = " or ".join("the folder itself" if folder == "." else f"{folder}/" for folder in folders)
+    where = " or ".join(
+        "the folder itself" if folder == "." else f"{folder}/" for folder in folders
+    )
     notes = []
     if used < len(labels):
-        notes.append(f"{len(labels) - used} of the {len(labels)} labelled tracks have no audio in {where}: {used} are used.")
+        notes.append(
+            f"{len(labels) - used} of the {len(labels)} labelled tracks have no audio in {where}: {used} are used."
+        )
     strangers = audio.keys() - set(labels["track_id"]) - set(unlabelled)
     if strangers:
-        notes.append(f"{len(strangers)} audio files in {where} have no label and are left out: {named(strangers)}.")
+        notes.append(
+            f"{len(strangers)} audio files in {where} have no label and are left out: {join_ids(strangers)}."
+        )
     return labels.assign(path=paths)[paths.notna()].reset_index(drop=True)[list(COLUMNS)], notes
 
 
@@ -239,19 +276,27 @@ def find_audio(*folders: Path) -> dict[str, Path]:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
                 found.setdefault(path.stem, []).append(path)
-    check_names(path for paths in found.values() for path in paths)
+    check_utf8(path for paths in found.values() for path in paths)
     twice = [", ".join(map(str, paths)) for paths in found.values() if len(paths) > 1]
     if twice:
-        raise InputError(f"{len(twice)} tracks have more than one audio file:\n{listed(twice)}\nKeep one of each, or rename.")
+        raise InputError(
+            f"{len(twice)} tracks have more than one audio file:\n{format_list(twice)}\nKeep one of each, or rename."
+        )
     return {name: paths[0] for name, paths in found.items()}
 
 
-def named(ids: Iterable[str]) -> str:
+def join_ids(ids: Iterable[str]) -> str:
     """All ids in natural order: "2, 10, 11"."""
     return ", ".join(sorted(ids, key=natural_key))
 
 
-def alone(labels: pd.DataFrame, file: str) -> list[str]:
+def missing_artist_note(labels: pd.DataFrame, file: str) -> list[str]:
     """The note on the tracks whose artist `file` does not tell: each is a group of its own."""
     ids = labels.loc[labels["group"] == labels["track_id"], "track_id"]
-    return [f"{len(ids)} tracks have no artist in {file}, each is a group of its own: {named(ids)}."] if len(ids) else []
+    return (
+        [
+            f"{len(ids)} tracks have no artist in {file}, each is a group of its own: {join_ids(ids)}."
+        ]
+        if len(ids)
+        else []
+    )

@@ -28,7 +28,9 @@ def matches(root: Path) -> bool:
 def labels(root: Path) -> pd.DataFrame:
     """Every labelled song: `track_id`, `valence` and `arousal` in [-1, 1], `group` (the artist). Raises InputError."""
     columns = {"musicId": "track_id", "Valence(mean)": "valence", "Arousal(mean)": "arousal"}
-    table = shared.read_table(_label_file(root), dict.fromkeys(columns, float) | {"musicId": str}).rename(columns=columns)
+    table = shared.read_table(
+        _label_file(root), dict.fromkeys(columns, float) | {"musicId": str}
+    ).rename(columns=columns)
     artists = _metadata(root).drop_duplicates("musicId").set_index("musicId")["artist"]
     table["group"] = table["track_id"].map(artists).fillna("")
     return shared.scaled_labels(table, LOW, HIGH, _label_file(root))
@@ -44,9 +46,14 @@ def index(root: Path) -> shared.Index:
         notes.insert(
             0,
             f"{len(unlabelled)} of the {len(songs)} songs in metadata.csv have no static label and are left out: "
-            f"{shared.named(unlabelled)}.",
+            f"{shared.join_ids(unlabelled)}.",
         )
-    return shared.Index(tracks, "continuous", (*notes, *shared.alone(tracks, "metadata.csv")), f"{NAME} ({root})")
+    return shared.Index(
+        tracks,
+        "continuous",
+        (*notes, *shared.missing_artist_note(tracks, "metadata.csv")),
+        f"{NAME} ({root})",
+    )
 
 
 def dynamic(root: Path) -> pd.DataFrame:
@@ -55,14 +62,23 @@ def dynamic(root: Path) -> pd.DataFrame:
     time_s: seconds since the start of the chorus file, from 15.5 in steps of 0.5 (annotators settle in the first 15 s) to
     the last half second that is whole. Raises InputError.
     """
-    columns = {"musicId": "track_id", "frameTime": "time_s", "Valence(mean)": "valence", "Arousal(mean)": "arousal"}
+    columns = {
+        "musicId": "track_id",
+        "frameTime": "time_s",
+        "Valence(mean)": "valence",
+        "Arousal(mean)": "arousal",
+    }
     file = root / "annotations" / "dynamic_annotations.csv"
-    table = shared.read_table(file, dict.fromkeys(columns, float) | {"musicId": str}).rename(columns=columns)
+    table = shared.read_table(file, dict.fromkeys(columns, float) | {"musicId": str}).rename(
+        columns=columns
+    )
     for name in shared.TARGETS:
         table[name] = shared.scale(table[name], LOW, HIGH)
         if not table[name].between(-1, 1).all():  # NaN too
             bad = int((~table[name].between(-1, 1)).sum())
-            raise InputError(f"{file}: {bad} values of {name} are not numbers from {LOW:g} to {HIGH:g}. Download it again.")
+            raise InputError(
+                f"{file}: {bad} values of {name} are not numbers from {LOW:g} to {HIGH:g}. Download it again."
+            )
     return table[list(columns.values())].sort_values(["track_id", "time_s"], ignore_index=True)
 
 

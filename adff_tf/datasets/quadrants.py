@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import InputError, listed
+from ..errors import InputError, format_list
 from . import index as shared
 
 NAME = "quadrants"
@@ -25,17 +25,28 @@ TERMS = (
     "cite Hung, Ching, Doh, Kim, Nam and Yang, ISMIR 2021."
 )
 LAYOUT = "label.csv (ID, 4Q) and audio/<ID>.wav, or the folders Q1, Q2, Q3 and Q4 with audio files in them"
-SIGNS = {1: (1.0, 1.0), 2: (-1.0, 1.0), 3: (-1.0, -1.0), 4: (1.0, -1.0)}  # quadrant: (valence, arousal)
+SIGNS = {
+    1: (1.0, 1.0),
+    2: (-1.0, 1.0),
+    3: (-1.0, -1.0),
+    4: (1.0, -1.0),
+}  # quadrant: (valence, arousal)
 
 
 def matches(root: Path) -> bool:
     """Whether the folder has a label.csv or one of the folders Q1 to Q4."""
-    return (root / "label.csv").is_file() or any(_folder(root, quadrant).is_dir() for quadrant in SIGNS)
+    return (root / "label.csv").is_file() or any(
+        _folder(root, quadrant).is_dir() for quadrant in SIGNS
+    )
 
 
 def labels(root: Path) -> pd.DataFrame:
     """Every labelled clip: `track_id`, `valence` and `arousal` -1 or 1, `group` (the song). Raises InputError."""
-    return _from_table(root) if (root / "label.csv").is_file() else _from_folders(root).drop(columns="path")
+    return (
+        _from_table(root)
+        if (root / "label.csv").is_file()
+        else _from_folders(root).drop(columns="path")
+    )
 
 
 def index(root: Path) -> shared.Index:
@@ -45,13 +56,19 @@ def index(root: Path) -> shared.Index:
     else:
         tracks, notes = _from_folders(root), []
     present = set(zip(tracks["valence"], tracks["arousal"], strict=True))
-    notes += [f"No track of quadrant Q{quadrant} is there." for quadrant, signs in SIGNS.items() if signs not in present]
+    notes += [
+        f"No track of quadrant Q{quadrant} is there."
+        for quadrant, signs in SIGNS.items()
+        if signs not in present
+    ]
     return shared.Index(tracks, "quadrant", tuple(notes), f"{NAME} ({root})")
 
 
 def _from_table(root: Path) -> pd.DataFrame:
     file = root / "label.csv"
-    table = shared.read_table(file, {"ID": str, "4Q": int}).rename(columns={"ID": "track_id", "4Q": "quadrant"})
+    table = shared.read_table(file, {"ID": str, "4Q": int}).rename(
+        columns={"ID": "track_id", "4Q": "quadrant"}
+    )
     bad = [
         f"line {line}: {row.track_id} is in quadrant {row.quadrant}"
         for line, row in table.iterrows()
@@ -59,7 +76,7 @@ def _from_table(root: Path) -> pd.DataFrame:
     ]
     if bad:
         raise InputError(
-            f"{file}: {len(bad)} quadrants are not 1 to 4, or not the one that the name begins with:\n{listed(bad)}\n"
+            f"{file}: {len(bad)} quadrants are not 1 to 4, or not the one that the name begins with:\n{format_list(bad)}\n"
             "Correct or remove these rows."
         )
     return _signed(table, [_song(name) for name in table["track_id"]], file)
@@ -73,7 +90,9 @@ def _from_folders(root: Path) -> pd.DataFrame:
             f"There is no audio in the folders Q1 to Q4 of {root}. Put each recording ({', '.join(shared.SUFFIXES)}) "
             "into the folder of its quadrant."
         )
-    table = pd.DataFrame({"track_id": list(audio), "quadrant": [int(path.parent.name[1]) for path in audio.values()]})
+    table = pd.DataFrame(
+        {"track_id": list(audio), "quadrant": [int(path.parent.name[1]) for path in audio.values()]}
+    )
     tracks = _signed(table, list(audio), root)
     paths = [os.path.abspath(audio[name]) for name in tracks["track_id"]]
     return tracks.assign(path=paths)[list(shared.COLUMNS)]
@@ -81,7 +100,9 @@ def _from_folders(root: Path) -> pd.DataFrame:
 
 def _signed(table: pd.DataFrame, groups: list[str], source: Path) -> pd.DataFrame:
     valence, arousal = zip(*table["quadrant"].map(SIGNS), strict=True)
-    return shared.scaled_labels(table.assign(valence=valence, arousal=arousal, group=groups), -1, 1, source)
+    return shared.scaled_labels(
+        table.assign(valence=valence, arousal=arousal, group=groups), -1, 1, source
+    )
 
 
 def _folder(root: Path, quadrant: int) -> Path:

@@ -21,24 +21,32 @@ from .layers import cut_and_stack
 
 __all__ = ["cut_and_stack", "log_mel", "track_log_mel"]
 
-BLOCK = 160  # frames computed at once by `track_log_mel`: bounds memory, and one shape means one trace
+BLOCK = (
+    160  # frames computed at once by `track_log_mel`: bounds memory, and one shape means one trace
+)
 
 
-def log_mel(waveform: tf.Tensor, frontend: Frontend = Frontend(), dft: str = "float64") -> tf.Tensor:  # noqa: B008 - frozen
+def log_mel(
+    waveform: tf.Tensor, frontend: Frontend = Frontend(), dft: str = "float64"
+) -> tf.Tensor:
     """Log-mel of waveforms, in the TensorFlow graph.
 
     waveform: `(batch, samples)` float32, full scale ±1, at `frontend.sample_rate_hz`, longer than half a window.
     Returns `(batch, 1 + samples // hop, mels)` float32, dB. A clip's values do not depend on the rest of its batch.
     """
-    edge = frontend.window // 2
+    edge = frontend.win_length // 2
     return _framed_log_mel(tf.pad(waveform, [[0, 0], [edge, edge]], mode="REFLECT"), frontend, dft)
 
 
 def track_log_mel(waveform: np.ndarray, frontend: Frontend = Frontend()) -> np.ndarray:  # noqa: B008 - frozen
     """`log_mel` of one recording of any length, block by block: `(samples,)` to `(1 + samples // hop, mels)` float32, dB."""
-    edge, hop, frames = frontend.window // 2, frontend.hop, 1 + len(waveform) // frontend.hop
+    edge, hop, frames = (
+        frontend.win_length // 2,
+        frontend.hop_length,
+        1 + len(waveform) // frontend.hop_length,
+    )
     padded = np.pad(waveform.astype("float32", copy=False), edge, mode="reflect")
-    samples = (BLOCK - 1) * hop + frontend.window
+    samples = (BLOCK - 1) * hop + frontend.win_length
     blocks = []
     for start in range(0, frames, BLOCK):
         block = padded[start * hop : start * hop + samples]
@@ -53,8 +61,10 @@ def _framed_log_mel(padded: tf.Tensor, frontend: Frontend, dft: str) -> tf.Tenso
     Framing at the window's 6 x 441 samples, and zero-padding in the DFT, keeps `tf.signal.frame` free of large gather indices.
     A zero-padded window has the same power spectrum wherever it stands in the DFT, so librosa's centring of it is left out.
     """
-    frames = tf.signal.frame(padded, frontend.window, frontend.hop)
-    spectrum = tf.signal.rfft(tf.cast(frames, dft) * tf.cast(_hann(frontend.window), dft), [frontend.n_fft])
+    frames = tf.signal.frame(padded, frontend.win_length, frontend.hop_length)
+    spectrum = tf.signal.rfft(
+        tf.cast(frames, dft) * tf.cast(_hann(frontend.win_length), dft), [frontend.n_fft]
+    )
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     mel = tf.matmul(tf.cast(power, tf.float32), _filterbank(frontend))
     return (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(mel, 10 ** (frontend.floor_db / 10)))
@@ -76,4 +86,6 @@ def _filterbank(frontend: Frontend) -> np.ndarray:
     """Slaney's mel filterbank, `(n_fft // 2 + 1, mels)` float32."""
     import librosa.filters  # here, because the import alone takes a second
 
-    return librosa.filters.mel(sr=frontend.sample_rate_hz, n_fft=frontend.n_fft, n_mels=frontend.mels).T
+    return librosa.filters.mel(
+        sr=frontend.sample_rate_hz, n_fft=frontend.n_fft, n_mels=frontend.mels
+    ).T

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..config import Experiment
-from ..errors import InputError, listed
-from ..support.files import expanded
+from ..errors import InputError, format_list
+from ..support.files import expand_user
 from ..tasks import TASKS
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 AGAIN = "Copy it from the run again, or train again"
 
 
-def located(path: str | Path) -> tuple[Path, Experiment]:
+def find_model(path: str | Path) -> tuple[Path, Experiment]:
     """The model file of a run folder or of a `model.keras` in one, and its run's settings.
 
     Raises InputError for anything else, for a run that is not finished, for a damaged file, and for a model and settings that do
     not belong together: another front end, window or task.
     """
-    file, config = _located(expanded(path).absolute())
+    file, config = _find_files(expand_user(path).absolute())
     experiment = _experiment(config)
     _check_same(file, _stored(file), experiment)
     return file, experiment
 
 
-def run_folder(file: Path) -> Path:
+def run_folder_of(file: Path) -> Path:
     """The run folder of a `model.keras` that `located` found: its own, or a fold's the one above."""
     return file.parent if (file.parent / "config.json").is_file() else file.parent.parent
 
@@ -50,7 +50,9 @@ def load_network(file: Path) -> "keras.Model":
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Keras only warns of layers that a file has no weights for
+            warnings.simplefilter(
+                "error"
+            )  # Keras only warns of layers that a file has no weights for
             return keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever the damage leads to
         reason = _reason(error)
@@ -66,7 +68,9 @@ def load_network(file: Path) -> "keras.Model":
 def _reason(error: Exception) -> str:
     """One line of an error. Keras prints a layer's settings first, and what was wrong with them behind."""
     told = str(error).strip()
-    return next(iter(told.rpartition("Exception encountered: ")[2].splitlines()), type(error).__name__)
+    return next(
+        iter(told.rpartition("Exception encountered: ")[2].splitlines()), type(error).__name__
+    )
 
 
 # === What is in the file ===
@@ -91,7 +95,9 @@ def _members(file: Path) -> tuple[str, Any]:
                 saved_by = json.loads(archive.read("metadata.json"))["keras_version"]
                 return saved_by, json.loads(archive.read("config.json"))["config"]
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}; check the path and its permissions") from None
+        raise InputError(
+            f"{file} cannot be read: {error.strerror}; check the path and its permissions"
+        ) from None
     except InputError:
         raise
     except Exception as error:  # zipfile and zlib raise whatever the damage leads to
@@ -105,21 +111,36 @@ def _stored(file: Path) -> _Stored:
         layers = {layer["config"]["name"]: layer["config"] for layer in network["layers"]}
         _, frames, _ = layers["log_mel"]["batch_shape"]
         frontend = layers["standardise"].get("frontend")
-        return _Stored(frontend and dict(frontend), frames, _task(set(network["output_layers"]), set(layers)))
+        return _Stored(
+            frontend and dict(frontend), frames, _task(set(network["output_layers"]), set(layers))
+        )
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{file} holds another network than ADFF (it was saved by Keras {saved_by}). {AGAIN}") from None
+        raise InputError(
+            f"{file} holds another network than ADFF (it was saved by Keras {saved_by}). {AGAIN}"
+        ) from None
 
 
 def _check_same(file: Path, stored: _Stored, experiment: Experiment) -> None:
     """Raise InputError unless a model's file and its run's settings are of one training."""
     if stored.frontend is None:
-        raise InputError(f"{file} does not say which front end it was trained with: an earlier adff-tf saved it. Train again")
+        raise InputError(
+            f"{file} does not say which front end it was trained with: an earlier adff-tf saved it. Train again"
+        )
     holds = {"task": stored.task, "frames of a window": stored.frames, **stored.frontend}
-    said = {"task": experiment.task, "frames of a window": experiment.frames, **experiment.frontend.model_dump()}
+    said = {
+        "task": experiment.task,
+        "frames of a window": experiment.frames,
+        **experiment.frontend.model_dump(),
+    }
     if holds != said:
         names = [name for name in {**said, **holds} if holds.get(name) != said.get(name)]
-        told = "\n".join(f"  {name}: {holds.get(name)} in the model, {said.get(name)} in config.json" for name in names)
-        raise InputError(f"{file} and the config.json of its run do not belong together:\n{told}\nCopy both from the run again")
+        told = "\n".join(
+            f"  {name}: {holds.get(name)} in the model, {said.get(name)} in config.json"
+            for name in names
+        )
+        raise InputError(
+            f"{file} and the config.json of its run do not belong together:\n{told}\nCopy both from the run again"
+        )
 
 
 def _task(outputs: set[str], layers: set[str]) -> str:
@@ -133,16 +154,22 @@ def _task(outputs: set[str], layers: set[str]) -> str:
 # === Where it lies ===
 
 
-def _located(path: Path) -> tuple[Path, Path]:
+def _find_files(path: Path) -> tuple[Path, Path]:
     """The model file and its config.json. Raises InputError."""
     asked = "give a run folder, as adff_tf.train writes it, or a model.keras in one"
     try:
-        if path.is_dir() and not (path / "config.json").is_file() and (path / "model.keras").is_file():
+        if (
+            path.is_dir()
+            and not (path / "config.json").is_file()
+            and (path / "model.keras").is_file()
+        ):
             path = path / "model.keras"  # a fold
         if path.is_dir():
             if not (path / "config.json").is_file():
-                held = listed(sorted(file.name for file in path.iterdir())) or "  (nothing)"
-                raise InputError(f"{path} is no run folder: config.json is missing. It holds:\n{held}\n{asked.capitalize()}")
+                held = format_list(sorted(file.name for file in path.iterdir())) or "  (nothing)"
+                raise InputError(
+                    f"{path} is no run folder: config.json is missing. It holds:\n{held}\n{asked.capitalize()}"
+                )
             if not (path / "model.keras").is_file():
                 finished = sorted(path.glob("fold*/model.keras"))
                 ask = f", or ask a finished fold: {finished[0]}" if finished else ""
@@ -159,8 +186,12 @@ def _located(path: Path) -> tuple[Path, Path]:
             if (folder / "config.json").is_file():
                 return path, folder / "config.json"
     except OSError as error:  # no permission, a name that is too long
-        raise InputError(f"{error.filename or path} cannot be read: {error.strerror}; {asked}") from None
-    raise InputError(f"{path} has no config.json beside it or in the folder above, which says how to use it; {asked}")
+        raise InputError(
+            f"{error.filename or path} cannot be read: {error.strerror}; {asked}"
+        ) from None
+    raise InputError(
+        f"{path} has no config.json beside it or in the folder above, which says how to use it; {asked}"
+    )
 
 
 def _experiment(config: Path) -> Experiment:
@@ -176,4 +207,6 @@ def _experiment(config: Path) -> Experiment:
             made_with = None
         if made_with in (None, __version__):
             raise InputError(f"{error}\nCopy it from the run again") from None
-        raise InputError(f"{error}\nThe run was made with adff-tf {made_with}, and this is {__version__}: use that one") from None
+        raise InputError(
+            f"{error}\nThe run was made with adff-tf {made_with}, and this is {__version__}: use that one"
+        ) from None

@@ -11,6 +11,7 @@ import keras
 from .. import config
 from ..tasks import PROBABILITIES, TASKS
 from . import layers
+from .lstm import LSTM, Bidirectional
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each level
 
@@ -23,13 +24,17 @@ def sflm_level(s, level: int, settings: config.Network):
     """
     channels, convolutions = VGG16[level - 1]
     channels = max(1, round(channels * settings.width))
-    norm = keras.layers.BatchNormalization(momentum=settings.norm_momentum, name=f"level{level}_norm")
+    norm = keras.layers.BatchNormalization(
+        momentum=settings.norm_momentum, name=f"level{level}_norm"
+    )
     pool = layers.PooledReLU(name=f"level{level}_pool")
     literal = settings.level_end == "pool-relu-norm"
     for n in range(1, convolutions + 1):
         # the ReLU at the pool serves the last convolution too
         activation = None if literal and n == convolutions else "relu"
-        s = keras.layers.Conv2D(channels, 3, padding="same", activation=activation, name=f"level{level}_conv{n}")(s)
+        s = keras.layers.Conv2D(
+            channels, 3, padding="same", activation=activation, name=f"level{level}_conv{n}"
+        )(s)
     for layer in (pool, norm) if literal else (norm, pool):
         s = layer(s)
     return s
@@ -48,8 +53,10 @@ def tflm(s, level: int, settings: config.Network):
     _, time, mel, channels = s.shape
     rows = keras.layers.Reshape((time, mel * channels), name=f"level{level}_rows")(s)
     for n in (1, 2):
-        lstm = layers.LSTM(settings.lstm_units, return_sequences=n == 1, name=f"level{level}_lstm{n}_direction")
-        rows = layers.Bidirectional(lstm, name=f"level{level}_lstm{n}")(rows)
+        lstm = LSTM(
+            settings.lstm_units, return_sequences=n == 1, name=f"level{level}_lstm{n}_direction"
+        )
+        rows = Bidirectional(lstm, name=f"level{level}_lstm{n}")(rows)
     return rows
 
 
@@ -89,7 +96,9 @@ def _build(experiment: config.Experiment) -> keras.Model:
 
     # === Functional model ===
     log_mel = keras.Input((experiment.frames, experiment.frontend.mels), name="log_mel")
-    x = layers.Standardise(experiment.frontend.model_dump(), dtype="float32", name="standardise")(log_mel)
+    x = layers.Standardise(experiment.frontend.model_dump(), dtype="float32", name="standardise")(
+        log_mel
+    )
     s = layers.CutAndStack(segments.seg_num, dtype="float32", name="cut_and_stack")(x)
     levels = []
     for level in range(1, len(VGG16) + 1):

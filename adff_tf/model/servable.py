@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from ..config import Experiment
 from ..errors import InputError
-from ..support.files import full_disk, is_full
+from ..support.files import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +27,9 @@ FOLDER = "servable"
 SOURCE = "made-from.txt"
 
 
-def answering(network: "keras.Model", experiment: Experiment) -> tf.types.experimental.PolymorphicFunction:
+def waveform_function(
+    network: "keras.Model", experiment: Experiment
+) -> tf.types.experimental.PolymorphicFunction:
     """The function from whole windows `(batch, samples)` float32 to the network's outputs by name.
 
     The log-mel is computed from the window's own samples, and the one frame more that centring gives is dropped.
@@ -36,7 +38,12 @@ def answering(network: "keras.Model", experiment: Experiment) -> tf.types.experi
 
     frontend, frames = experiment.frontend, experiment.frames
 
-    @tf.function(input_signature=[tf.TensorSpec((None, frames * frontend.hop), tf.float32, name="waveform")], autograph=False)
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, frames * frontend.hop_length), tf.float32, name="waveform")
+        ],
+        autograph=False,
+    )
     def answer(waveform):
         return network(log_mel.log_mel(waveform, frontend)[:, :frames], training=False)
 
@@ -47,7 +54,7 @@ def without_cudnn(network: "keras.Model") -> "keras.Model":
     """A twin with the same weights, whose trace holds nothing that a CPU has not, whatever the machine."""
     import keras
 
-    from .layers import Bidirectional
+    from .lstm import Bidirectional
 
     twin = keras.models.clone_model(network)
     twin.set_weights(network.get_weights())
@@ -64,13 +71,13 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
     """
     twin = without_cudnn(network)
     module = tf.Module()
-    module.answer = answering(twin, experiment)
+    module.answer = waveform_function(twin, experiment)
     module.weights = [variable.value for variable in twin.variables]
     folder = model_file.with_name(FOLDER)
     partial = model_file.with_name(f".{FOLDER}.part")
     shutil.rmtree(partial, ignore_errors=True)  # what a kill left
     try:
-        with full_disk_told(folder):
+        with explain_full_disk(folder):
             tf.saved_model.save(module, str(partial))
         (partial / SOURCE).write_text(_sha256(model_file))
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,14 +88,16 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
 
 
 @contextlib.contextmanager
-def full_disk_told(folder: Path, goes_on: bool = True) -> Iterator[None]:
+def explain_full_disk(folder: Path, goes_on: bool = True) -> Iterator[None]:
     """A write that found no room, TensorFlow's too, becomes `files.full_disk`, which says what to do."""
     try:
         yield
     except (tf.errors.OpError, OSError) as error:
-        if not (is_full(error) if isinstance(error, OSError) else "No space left" in str(error)):
+        if not (
+            is_disk_full(error) if isinstance(error, OSError) else "No space left" in str(error)
+        ):
             raise
-        raise full_disk(folder, goes_on) from None
+        raise disk_full_error(folder, goes_on) from None
 
 
 def load(model_file: Path) -> Callable | None:
@@ -98,16 +107,26 @@ def load(model_file: Path) -> Callable | None:
     """
     folder = model_file.with_name(FOLDER)
     source = folder / SOURCE
-    if not source.is_file() or source.read_bytes() != _sha256(model_file).encode() or tf.config.list_physical_devices("GPU"):
+    if (
+        not source.is_file()
+        or source.read_bytes() != _sha256(model_file).encode()
+        or tf.config.list_physical_devices("GPU")
+    ):
         return None
     try:
         module = tf.saved_model.load(str(folder))
-        return lambda waveform: module.answer(waveform)  # which keeps the module, and so its variables, alive
+        return lambda waveform: module.answer(
+            waveform
+        )  # which keeps the module, and so its variables, alive
     except Exception as error:  # TensorFlow raises whatever the damage leads to
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model too") from error
+        raise InputError(
+            f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model too"
+        ) from error
 
 
 def _sha256(file: Path) -> str:
     with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()  # processors have instructions for it
+        return hashlib.file_digest(
+            opened, "sha256"
+        ).hexdigest()  # processors have instructions for it

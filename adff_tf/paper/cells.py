@@ -16,18 +16,20 @@ import pandas as pd
 import tensorflow as tf
 
 from ..config import Experiment
-from ..features import pipeline
+from ..features import tracks as track_features
 from ..model import servable
 from ..support import claims, folders
-from ..support.console import SILENT, BarsOnly, Listener
-from ..support.files import replaced
+from ..support.console import SILENT, BarsOnly, Reporter
+from ..support.files import atomic_write
 from ..tasks import TASKS
-from ..training import evaluation, fit
+from ..training import evaluation, fit, splits
 from ..training import run as runs
 from .grid import Cell
 
 RECORD, WHAT = "reproduction.json", "a reproduction"
-GO_ON = "the settings of that one to go on with it; the tables and what is left out of them may change"
+GO_ON = (
+    "the settings of that one to go on with it; the tables and what is left out of them may change"
+)
 WAIT_S = 5.0  # between two looks at cells that others work on
 
 
@@ -36,12 +38,14 @@ class Prepared:
     """A base experiment whose data are found good. labels, source: as `datasets.Index` has them."""
 
     base: Experiment
-    tracks: pipeline.Tracks
+    tracks: track_features.Tracks
     labels: str
     source: str
 
 
-def prepare(bases: Sequence[Experiment], folder: Path, features: Path, listener: Listener = SILENT) -> list[Prepared]:
+def prepare(
+    bases: Sequence[Experiment], folder: Path, features: Path, reporter: Reporter = SILENT
+) -> list[Prepared]:
     """Take the folder for reproductions from the first of the bases, and see to the data of each: their index and log-mels.
 
     The built-in music is made first where no data are given. One process at a time; others wait. Raises InputError where the folder
@@ -49,20 +53,28 @@ def prepare(bases: Sequence[Experiment], folder: Path, features: Path, listener:
     """
     record = bases[0].to_json()
     folders.begin(folder, RECORD, record, WHAT, GO_ON, _settings)
-    with claims.held(folder / "preparing", f"the preparation of {folder}", wait=listener.say):
+    with claims.held(folder / "preparing", f"the preparation of {folder}", wait=reporter.log):
         folders.check_same(folder, RECORD, record, WHAT, GO_ON, _settings)
-        prepared = [_prepare(base, folder, features, listener) for base in bases]
-        folders.keep_index(folder, pd.concat([one.tracks.table for one in prepared], ignore_index=True), "the reproduction")
+        prepared = [_prepare(base, folder, features, reporter) for base in bases]
+        folders.keep_index(
+            folder,
+            pd.concat([one.tracks.table for one in prepared], ignore_index=True),
+            "the reproduction",
+        )
     return prepared
 
 
-def _prepare(base: Experiment, folder: Path, features: Path, listener: Listener) -> Prepared:
-    index = runs.load_index(base, folder, listener)
-    tracks, bad = pipeline.prepare(index.tracks, features, base.frontend, base.data.skip_bad_audio, listener)
+def _prepare(base: Experiment, folder: Path, features: Path, reporter: Reporter) -> Prepared:
+    index = runs.load_index(base, folder, reporter)
+    tracks, bad = track_features.prepare_tracks(
+        index.tracks, features, base.frontend, base.data.skip_bad_audio, reporter
+    )
     if bad:
-        listener.say(f"going on without {len(bad)} recordings that cannot be used")
+        reporter.log(f"going on without {len(bad)} recordings that cannot be used")
     if base.data.data is None:
-        made = base.data.model_copy(update={"data": (folder / "synthetic").resolve(), "kind": "synthetic"})
+        made = base.data.model_copy(
+            update={"data": (folder / "synthetic").resolve(), "kind": "synthetic"}
+        )
         base = base.model_copy(update={"data": made})
     return Prepared(base, tracks, index.labels, index.source)
 
@@ -75,7 +87,9 @@ def check(cells: Sequence[Cell], prepared: Prepared) -> None:
     """Raise InputError where the songs cannot be divided for one of the cells' tasks."""
     settings = prepared.base
     for task in dict.fromkeys(cell.experiment.task for cell in cells):
-        runs.assign_folds(prepared.tracks.table, TASKS[task], settings.validation.folds, settings.training.seed)
+        splits.assign_folds(
+            prepared.tracks.table, TASKS[task], settings.validation.folds, settings.training.seed
+        )
 
 
 def place(folder: Path, cell: Cell | str) -> Path:
@@ -94,7 +108,11 @@ def failure(folder: Path, cell: Cell) -> str | None:
 
 
 def run(
-    cells: Sequence[Cell], folder: Path, features: Path, update: Callable[[], None] = lambda: None, listener: Listener = SILENT
+    cells: Sequence[Cell],
+    folder: Path,
+    features: Path,
+    update: Callable[[], None] = lambda: None,
+    reporter: Reporter = SILENT,
 ) -> dict[str, str]:
     """Run the cells that are not finished, until all are or could not be run; the reasons of those, by name.
 
@@ -102,18 +120,22 @@ def run(
     """
     tried: set[str] = set()
     waiting = False
-    while todo := [cell for cell in cells if not is_finished(folder, cell) and cell.name not in tried]:
-        begun = [cell for cell in todo if _try(cell, folder, features, tried, update, listener)]
+    while todo := [
+        cell for cell in cells if not is_finished(folder, cell) and cell.name not in tried
+    ]:
+        begun = [cell for cell in todo if _try(cell, folder, features, tried, update, reporter)]
         if not begun:
             if not waiting:
-                listener.say(f"{len(todo)} runs are held by other processes; waiting for them")
+                reporter.log(f"{len(todo)} runs are held by other processes; waiting for them")
             waiting = True
             time.sleep(WAIT_S)
             update()
     return {cell.name: reason for cell in cells if (reason := failure(folder, cell))}
 
 
-def _try(cell: Cell, folder: Path, features: Path, tried: set[str], update: Callable, listener: Listener) -> bool:
+def _try(
+    cell: Cell, folder: Path, features: Path, tried: set[str], update: Callable, reporter: Reporter
+) -> bool:
     """Run a cell unless somebody else holds it or it has to wait for another; whether it was taken."""
     if cell.model and not is_finished(folder, cell.model):
         return False
@@ -121,45 +143,54 @@ def _try(cell: Cell, folder: Path, features: Path, tried: set[str], update: Call
         with claims.held(place(folder, cell), cell.name) as claim:
             if is_finished(folder, cell):
                 return True
-            listener.say(f"{cell.name}: begun")
+            reporter.log(f"{cell.name}: begun")
             started = time.perf_counter()
-            reason = _run(cell, folder, features, folders.WhileHeld(_OfOne(listener, cell.name), claim, cell.name))
+            reason = _run(
+                cell,
+                folder,
+                features,
+                folders.WhileHeld(_OfOne(reporter, cell.name), claim, cell.name),
+            )
             tried.add(cell.name)
-            listener.say(f"{cell.name}: {reason or 'finished'}  {(time.perf_counter() - started) / 60:.1f} minutes")
+            reporter.log(
+                f"{cell.name}: {reason or 'finished'}  {(time.perf_counter() - started) / 60:.1f} minutes"
+            )
     except claims.Taken:  # now or, where this process was not heard of for long, while it ran
         return False
     update()
     return True
 
 
-def _run(cell: Cell, folder: Path, features: Path, listener: Listener) -> str | None:
+def _run(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> str | None:
     """Run a cell; why it could not be, where memory does not suffice or the training diverged."""
     where, failed = place(folder, cell), _failed(folder, cell)
     failed.unlink(missing_ok=True)
     try:
         if cell.tested_on is None:
-            runs.run_held(cell.experiment, where, features, listener)
+            runs.run_held(cell.experiment, where, features, reporter)
             _drop_models(where)
         else:
-            _evaluate(cell, folder, features, listener)
+            _evaluate(cell, folder, features, reporter)
         return None
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         reason = f"out of memory: {next(iter(str(error).splitlines()), '')[:200]}. A smaller --batch-size may help"
-    except fit.Diverged as error:
+    except fit.DivergedError as error:
         reason = str(error)
-    with replaced(failed) as file:
+    with atomic_write(failed) as file:
         file.write_text(reason + "\n")
     return reason
 
 
-def _evaluate(cell: Cell, folder: Path, features: Path, listener: Listener) -> None:
+def _evaluate(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> None:
     """Test the finished model of another cell on the cell's own data."""
     data, where = cell.tested_on, place(folder, cell)
     assert data is not None and data.data is not None
-    shutil.rmtree(where, ignore_errors=True)  # of one that was killed; there is nothing to go on from
+    shutil.rmtree(
+        where, ignore_errors=True
+    )  # of one that was killed; there is nothing to go on from
     evaluation.evaluate(
         place(folder, cell.model), data.data, where, kind=data.kind, label_range=data.label_range, features=features,
-        skip_bad_audio=data.skip_bad_audio, leave_out_trained=True, listener=listener,
+        skip_bad_audio=data.skip_bad_audio, leave_out_trained=True, reporter=reporter,
     )  # fmt: skip
 
 
@@ -177,6 +208,8 @@ def _failed(folder: Path, cell: Cell) -> Path:
 class _OfOne(BarsOnly):
     """A cell's bars, under its name."""
 
-    def __init__(self, listener: Listener, name: str) -> None:
-        super().__init__(listener)
-        self.bar = lambda label, total, passing=False, minutely=False: listener.bar(f"{name}, {label}", total, True)
+    def __init__(self, reporter: Reporter, name: str) -> None:
+        super().__init__(reporter)
+        self.bar = lambda label, total, passing=False, minutely=False: reporter.bar(
+            f"{name}, {label}", total, True
+        )

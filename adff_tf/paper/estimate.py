@@ -16,10 +16,12 @@ import pandas as pd
 import tensorflow as tf
 
 from ..config import Experiment
-from ..features import pipeline
-from ..support.console import SILENT, Listener
+from ..features import batches
+from ..features import segments as segmenting
+from ..features import tracks as track_features
+from ..support.console import SILENT, Reporter
 from ..tasks import TASKS
-from ..training import fit, run
+from ..training import fit, splits
 from . import cells as cells_
 from .grid import Cell
 
@@ -35,11 +37,16 @@ class Step:
     later_s: float
 
 
-def estimate(cells: Sequence[Cell], folder: Path, prepared: Sequence[cells_.Prepared], listener: Listener = SILENT) -> pd.DataFrame:
+def estimate(
+    cells: Sequence[Cell],
+    folder: Path,
+    prepared: Sequence[cells_.Prepared],
+    reporter: Reporter = SILENT,
+) -> pd.DataFrame:
     """A row a cell: `cell`, `state`, `fits`, `steps` of them all, `batch`, `step_s` and `hours`, which are 0 for a finished one."""
     shapes = {_shape(cell.experiment): cell.experiment for cell in cells}
     steps = {}
-    with listener.bar("measuring a training step of each shape", len(shapes)) as advance:
+    with reporter.bar("measuring a training step of each shape", len(shapes)) as advance:
         for shape, experiment in shapes.items():
             steps[shape] = measure(experiment)
             gc.collect()
@@ -56,7 +63,10 @@ def measure(experiment: Experiment) -> Step:
     batch = whole if tf.config.list_logical_devices("GPU") else min(CPU_BATCH, whole)
     rng = np.random.default_rng(0)
     x = rng.normal(-50, 20, (batch, experiment.frames, experiment.frontend.mels)).astype("float32")
-    y = {name: np.zeros((batch, 1), "float32") if task.is_regression else np.zeros(batch, "int64") for name in task.outputs}
+    y = {
+        name: np.zeros((batch, 1), "float32") if task.is_regression else np.zeros(batch, "int64")
+        for name in task.outputs
+    }
     model = fit.new_model(experiment, 1)
 
     def step() -> float:
@@ -74,10 +84,12 @@ def _shape(experiment: Experiment) -> str:
     training_ = experiment.training
     outputs = len(TASKS[experiment.task].outputs)
     parts = [experiment.frames, experiment.frontend.mels, experiment.segments.seg_num, outputs]
-    return json.dumps([*parts, experiment.network.model_dump(), training_.batch_size, training_.precision])
+    return json.dumps(
+        [*parts, experiment.network.model_dump(), training_.batch_size, training_.precision]
+    )
 
 
-def _row(cell: Cell, folder: Path, tracks: pipeline.Tracks, step: Step) -> dict:
+def _row(cell: Cell, folder: Path, tracks: track_features.Tracks, step: Step) -> dict:
     experiment, is_done = cell.experiment, cells_.is_finished(folder, cell)
     fits = [] if cell.tested_on else _steps_of_fits(experiment, tracks)
     seconds = 0.0 if is_done else sum(step.first_s + steps * step.later_s for steps in fits)
@@ -87,11 +99,16 @@ def _row(cell: Cell, folder: Path, tracks: pipeline.Tracks, step: Step) -> dict:
     }  # fmt: skip
 
 
-def _steps_of_fits(experiment: Experiment, tracks: pipeline.Tracks) -> list[int]:
+def _steps_of_fits(experiment: Experiment, tracks: track_features.Tracks) -> list[int]:
     """Training steps of every fit of a run; with early stopping at most."""
     settings, split = experiment.training, experiment.validation
-    folds = run.assign_folds(tracks.table, TASKS[experiment.task], split.folds, settings.seed)
-    learned = [tracks.rows(np.flatnonzero(folds != number)) for number in range(1, 2 if split.hold_out else split.folds + 1)]
+    folds = splits.assign_folds(tracks.table, TASKS[experiment.task], split.folds, settings.seed)
+    learned = [
+        tracks.rows(np.flatnonzero(folds != number))
+        for number in range(1, 2 if split.hold_out else split.folds + 1)
+    ]
     learned += [tracks] if split.final_model else []
-    segments = [pipeline.segment_set(experiment, some, training=True) for some in learned]
-    return [settings.epochs * pipeline.steps_per_epoch(some, settings.batch_size) for some in segments]
+    segments = [segmenting.segment_set(experiment, some, training=True) for some in learned]
+    return [
+        settings.epochs * batches.steps_per_epoch(some, settings.batch_size) for some in segments
+    ]

@@ -9,10 +9,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Published:
-    """A number of the paper's, and the deviation where it gives one."""
+    """A number of the paper's, and the std where it gives one."""
 
     mean: float
-    deviation: float | None = None
+    std: float | None = None
 
 
 SEG_NUMS = (1, 2, 4, 6, 8, 10, 12, 14, 16)
@@ -35,7 +35,13 @@ TABLE1 = {
 }
 """By model, then (target, score). ADFF's row takes the best seg_num of each target: 6 for arousal, 1 for valence."""
 
-TABLE2 = dict(zip(SEG_NUMS, map(Published, (4.99, 1.52, 0.76, 0.51, 0.40, 0.28, 0.29, 0.27, 0.25)), strict=True))
+TABLE2 = dict(
+    zip(
+        SEG_NUMS,
+        map(Published, (4.99, 1.52, 0.76, 0.51, 0.40, 0.28, 0.29, 0.27, 0.25)),
+        strict=True,
+    )
+)
 """Hours by seg_num."""
 
 
@@ -47,7 +53,12 @@ def _by_length(columns: list, *rows: tuple[float, ...]) -> dict[float, dict[tupl
 
 
 TABLE3 = _by_length(
-    [(sampling, target, score) for sampling in ("simple", "full") for target in TARGETS for score in REGRESSION],
+    [
+        (sampling, target, score)
+        for sampling in ("simple", "full")
+        for target in TARGETS
+        for score in REGRESSION
+    ],
     (0.2350, 0.5914, 0.2532, 0.3850, 0.2262, 0.6203, 0.2337, 0.5013),
     (0.2259, 0.6233, 0.2556, 0.3740, 0.2186, 0.6441, 0.2312, 0.5083),
     (0.2253, 0.6256, 0.2573, 0.3651, 0.2182, 0.6472, 0.2359, 0.4864),
@@ -59,7 +70,11 @@ TABLE3 = _by_length(
 
 TABLE4 = _by_length(
     [*(("both", target, score) for target in TARGETS for score in REGRESSION)]
-    + [("arousal2", "arousal", "accuracy"), ("valence2", "valence", "accuracy"), ("quadrant", "quadrant", "accuracy")],
+    + [
+        ("arousal2", "arousal", "accuracy"),
+        ("valence2", "valence", "accuracy"),
+        ("quadrant", "quadrant", "accuracy"),
+    ],
     (0.2255, 0.6227, 0.2351, 0.4955, 0.8240, 0.8100, 0.7148),
     (0.2190, 0.6428, 0.2332, 0.5004, 0.8312, 0.8129, 0.7190),
     (0.2181, 0.6477, 0.2407, 0.4647, 0.8327, 0.8027, 0.7084),

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from ..inference.model import Emotion
-from ..support.files import replaced
+from ..inference.emotion import Emotion
+from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, TASKS
 
 COLOURS = {"valence": "#2b6cb0", "arousal": "#dd6b20"}
@@ -49,8 +49,12 @@ class Pictures:
         self._names.add(name)
         self._songs.append(emotion)
         with _lettered([emotion]):
-            drawn = {f"{name}-curve": curve(emotion)} | ({f"{name}-path": path(emotion)} if _is_plane(emotion) else {})
-            return [file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)]
+            drawn = {f"{name}-curve": curve(emotion)} | (
+                {f"{name}-path": path(emotion)} if _is_plane(emotion) else {}
+            )
+            return [
+                file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)
+            ]
 
     def finish(self) -> list[Path]:
         """Write the plane of all songs, where there are several; its files."""
@@ -63,10 +67,12 @@ class Pictures:
 def _save(figure: Figure, stem: Path) -> list[Path]:
     files = []
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a song's name in letters that no font has
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing from"
+        )  # a song's name in letters that no font has
         for suffix, options in ((".png", {"dpi": 140}), (".svg", {"metadata": {"Date": None}})):
             files.append(stem.with_name(stem.name + suffix))
-            with replaced(files[-1]) as file:
+            with atomic_write(files[-1]) as file:
                 figure.savefig(file, **options)
     return files
 
@@ -85,10 +91,21 @@ def curve(emotion: Emotion) -> Figure:
     if emotion.task.is_regression:
         low, high = emotion.scale
         for name in emotion.task.targets:
-            axis.plot(middle, emotion.windows[name], color=COLOURS[name], linewidth=1.8, marker=_marker(middle), label=name)
+            axis.plot(
+                middle,
+                emotion.windows[name],
+                color=COLOURS[name],
+                linewidth=1.8,
+                marker=_marker(middle),
+                label=name,
+            )
             if emotion is not all_windows:
-                least, greatest = (_binned(all_windows.windows[name], reduce) for reduce in (np.min, np.max))
-                axis.fill_between(middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0)
+                least, greatest = (
+                    _binned(all_windows.windows[name], reduce) for reduce in (np.min, np.max)
+                )
+                axis.fill_between(
+                    middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0
+                )
         axis.axhline((low + high) / 2, color=GREY, linewidth=0.7)
         _limits(axis.set_ylim, emotion, emotion.task.targets)
         axis.set_ylabel(f"from {low:g} to {high:g}")
@@ -97,9 +114,23 @@ def curve(emotion: Emotion) -> Figure:
     else:
         for k, name in enumerate(emotion.task.classes):
             colour = QUADRANTS[name][1] if name in QUADRANTS else None
-            axis.plot(middle, emotion.windows[PROBABILITIES][:, k], color=colour, linewidth=2.2, marker=_marker(middle), label=name)
+            axis.plot(
+                middle,
+                emotion.windows[PROBABILITIES][:, k],
+                color=colour,
+                linewidth=2.2,
+                marker=_marker(middle),
+                label=name,
+            )
         axis.set(ylim=(0, 1), ylabel="probability")
-    axis.legend(frameon=False, ncols=6, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
+    axis.legend(
+        frameon=False,
+        ncols=6,
+        fontsize=8,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.1,
+    )
     note = f"each point: {emotion.window_s:g} s around it"
     if emotion.is_padded:
         note = "shorter than a window: padded with silence"
@@ -120,15 +151,37 @@ def path(emotion: Emotion) -> Figure:
     points = np.stack([x, y], axis=1)
     if len(points) > 1:
         steps = LineCollection(
-            list(np.stack([points[:-1], points[1:]], axis=1)), array=middle[:-1], cmap="viridis_r", linewidths=1.5
+            list(np.stack([points[:-1], points[1:]], axis=1)),
+            array=middle[:-1],
+            cmap="viridis_r",
+            linewidths=1.5,
         )
         axis.add_collection(steps)
-    dots = axis.scatter(x, y, c=middle, cmap="viridis_r", s=22, zorder=3, vmin=0, vmax=emotion.seconds)
-    axis.scatter([emotion.valence], [emotion.arousal], marker="+", s=180, color="black", zorder=4, label="the song's mean")
+    dots = axis.scatter(
+        x, y, c=middle, cmap="viridis_r", s=22, zorder=3, vmin=0, vmax=emotion.seconds
+    )
+    axis.scatter(
+        [emotion.valence],
+        [emotion.arousal],
+        marker="+",
+        s=180,
+        color="black",
+        zorder=4,
+        label="the song's mean",
+    )
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
     for k, name, offset, align in ((0, "start", (7, 7), "left"), (-1, "end", (-7, -13), "right")):
         if len(points) > 1:
-            axis.annotate(name, points[k], xytext=offset, textcoords="offset points", fontsize=9, ha=align, bbox=box, zorder=5)
+            axis.annotate(
+                name,
+                points[k],
+                xytext=offset,
+                textcoords="offset points",
+                fontsize=9,
+                ha=align,
+                bbox=box,
+                zorder=5,
+            )
     axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
     _time_axis(figure.colorbar(dots, shrink=0.7).ax, emotion)
     axis.set_title(_title(emotion))
@@ -141,12 +194,14 @@ def plane(emotions: Sequence[Emotion]) -> Figure:
     for emotion in emotions:
         axis.errorbar(
             emotion.valence, emotion.arousal,
-            xerr=emotion.deviation["valence"], yerr=emotion.deviation["arousal"],
+            xerr=emotion.std["valence"], yerr=emotion.std["arousal"],
             fmt="o", markersize=5, color="#1a202c", ecolor=GREY, elinewidth=0.6,
         )  # fmt: skip
     if len(emotions) <= MOST_NAMES:
         _name_points(axis, emotions)
-    axis.set_title(f"{len(emotions)} songs; the bars are the deviation over a song's windows", fontsize=10)
+    axis.set_title(
+        f"{len(emotions)} songs; the bars are the std over a song's windows", fontsize=10
+    )
     return figure
 
 
@@ -162,7 +217,10 @@ def _plane_axes(emotion: Emotion, emotions: Sequence[Emotion]) -> tuple[Figure, 
         limits(*_reach(emotions, (name,)))
     left, right, bottom, top = (*axis.get_xlim(), *axis.get_ylim())
     for name, ((right_of, above), colour, words) in QUADRANTS.items():
-        x, y = ((middle, right) if right_of > 0 else (left, middle)), ((middle, top) if above > 0 else (bottom, middle))
+        x, y = (
+            ((middle, right) if right_of > 0 else (left, middle)),
+            ((middle, top) if above > 0 else (bottom, middle)),
+        )
         axis.fill_between(x, y[0], y[1], color=colour, alpha=0.16, linewidth=0)
         corner = (x[1] if right_of > 0 else x[0], y[1] if above > 0 else y[0])
         axis.annotate(
@@ -171,7 +229,11 @@ def _plane_axes(emotion: Emotion, emotions: Sequence[Emotion]) -> tuple[Figure, 
         )  # fmt: skip
     axis.axhline(middle, color=GREY, linewidth=0.7)
     axis.axvline(middle, color=GREY, linewidth=0.7)
-    axis.set(xlabel=f"valence, {low:g} to {high:g}", ylabel=f"arousal, {low:g} to {high:g}", aspect="equal")
+    axis.set(
+        xlabel=f"valence, {low:g} to {high:g}",
+        ylabel=f"arousal, {low:g} to {high:g}",
+        aspect="equal",
+    )
     return figure, axis
 
 
@@ -208,7 +270,9 @@ def _edges(emotion: Emotion) -> np.ndarray:
 
 def _quadrants(emotion: Emotion) -> list[str]:
     middle, quadrants = sum(emotion.scale) / 2, TASKS["quadrant"]
-    numbers = quadrants.class_of(emotion.windows["valence"] - middle, emotion.windows["arousal"] - middle)
+    numbers = quadrants.class_index(
+        emotion.windows["valence"] - middle, emotion.windows["arousal"] - middle
+    )
     return [quadrants.classes[number] for number in numbers]
 
 
@@ -218,7 +282,9 @@ def _shade(axis: Axes, edges: np.ndarray, quadrants: Sequence[str]) -> None:
     for left, right, name in zip(edges[:-1], edges[1:], quadrants, strict=True):
         _, colour, words = QUADRANTS[name]
         label = None if name in shown else f"{name} {words}"
-        axis.fill_between((left, right), bottom, top, color=colour, alpha=0.22, linewidth=0, label=label)
+        axis.fill_between(
+            (left, right), bottom, top, color=colour, alpha=0.22, linewidth=0, label=label
+        )
         shown.add(name)
 
 
@@ -228,7 +294,9 @@ def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
     width, line = 0.34 * (high - low), 0.05 * (high - low)  # of a name
     points = np.array([(emotion.valence, emotion.arousal) for emotion in emotions])
     apart = np.abs(points[:, None] - points[None])
-    is_clear = ~((apart[..., 0] < width) & (apart[..., 1] < line) & ~np.eye(len(points), dtype=bool)).any()
+    is_clear = ~(
+        (apart[..., 0] < width) & (apart[..., 1] < line) & ~np.eye(len(points), dtype=bool)
+    ).any()
     rest = list(range(len(points)))
     while rest:  # songs whose numbers would cover each other share one label
         together = [k for k in rest if (apart[rest[0], k] < 0.025 * (high - low)).all()]
@@ -240,8 +308,12 @@ def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
             point, xytext=(6 if is_left else -6, 4), textcoords="offset points", ha="left" if is_left else "right", fontsize=8,
         )  # fmt: skip
     if not is_clear:
-        names = "\n".join(f"{number}  {_title(emotion, 34)}" for number, emotion in enumerate(emotions, start=1))
-        axis.annotate(names, (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, linespacing=1.35)
+        names = "\n".join(
+            f"{number}  {_title(emotion, 34)}" for number, emotion in enumerate(emotions, start=1)
+        )
+        axis.annotate(
+            names, (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, linespacing=1.35
+        )
 
 
 # === Letters ===
@@ -250,9 +322,13 @@ def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
 def _lettered(emotions: Sequence[Emotion]) -> AbstractContextManager[None]:
     """Pictures made within it take letters of names that matplotlib's own font lacks, Chinese ones say, from the system's fonts."""
     families = ["DejaVu Sans"]
-    lacking = _lacking(FT2Font(font_manager.findfont(families[0])), set("".join(map(_title, emotions))))
+    lacking = _lacking(
+        FT2Font(font_manager.findfont(families[0])), set("".join(map(_title, emotions)))
+    )
     files = font_manager.findSystemFonts() if lacking else []
-    for file in sorted(files, key=lambda file: ("sans" not in file.lower(), "regular" not in file.lower(), file)):
+    for file in sorted(
+        files, key=lambda file: ("sans" not in file.lower(), "regular" not in file.lower(), file)
+    ):
         if not lacking:
             break
         if "lastresort" in file.lower():  # it has a box for every letter
@@ -289,7 +365,12 @@ def _thinned(emotion: Emotion, most: int = MOST_POINTS) -> Emotion:
     if len(emotion.start) <= most:
         return emotion
     windows = {name: _binned(values, np.mean, most) for name, values in emotion.windows.items()}
-    return replace(emotion, start=_binned(emotion.start, np.min, most), end=_binned(emotion.end, np.max, most), windows=windows)
+    return replace(
+        emotion,
+        start=_binned(emotion.start, np.min, most),
+        end=_binned(emotion.end, np.max, most),
+        windows=windows,
+    )
 
 
 def _time_axis(axis: Axes, emotion: Emotion, note: str = "") -> None:
@@ -301,9 +382,16 @@ def _time_axis(axis: Axes, emotion: Emotion, note: str = "") -> None:
     if is_long:
         ticks = axis.yaxis if is_bar else axis.xaxis
         ticks.set_major_locator(
-            MultipleLocator(60 * next(m for m in (2, 5, 10, 20, 30, 60, 120, 10**6) if emotion.seconds / 60 / m < 9))
+            MultipleLocator(
+                60
+                * next(
+                    m for m in (2, 5, 10, 20, 30, 60, 120, 10**6) if emotion.seconds / 60 / m < 9
+                )
+            )
         )
-        ticks.set_major_formatter(FuncFormatter(lambda s, _: f"{int(s) // 3600}:{int(s) % 3600 // 60:02d}"))
+        ticks.set_major_formatter(
+            FuncFormatter(lambda s, _: f"{int(s) // 3600}:{int(s) % 3600 // 60:02d}")
+        )
 
 
 def _is_plane(emotion: Emotion) -> bool:
@@ -319,9 +407,12 @@ def _unique(emotion: Emotion, taken: set[str]) -> str:
     name = Path("stdin" if emotion.path == "-" else emotion.path)
     with_suffix = "-".join(filter(None, (name.stem, name.suffix[1:])))
     plain, longer = (
-        re.sub(r"[^\w.-]+", "_", text.encode("utf-8", "replace").decode()) or "song" for text in (name.stem, with_suffix)
+        re.sub(r"[^\w.-]+", "_", text.encode("utf-8", "replace").decode()) or "song"
+        for text in (name.stem, with_suffix)
     )
-    return next(n for n in (plain, longer, *(f"{longer}-{k}" for k in range(2, 10**6))) if n not in taken)
+    return next(
+        n for n in (plain, longer, *(f"{longer}-{k}" for k in range(2, 10**6))) if n not in taken
+    )
 
 
 def _title(emotion: Emotion, longest: int = 70) -> str:

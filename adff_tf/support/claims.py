@@ -77,13 +77,17 @@ class Claim:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._beat_s) and not self._lost:
-            with contextlib.suppress(OSError):  # the folder is out of reach, or the file gone: a later check tells
+            with contextlib.suppress(
+                OSError
+            ):  # the folder is out of reach, or the file gone: a later check tells
                 if not self.check():
                     os.utime(self.file)
 
 
 @contextlib.contextmanager
-def held(path: str | Path, what: str, lease_s: float = LEASE_S, wait: Callable[[str], None] | None = None) -> Iterator[Claim]:
+def held(
+    path: str | Path, what: str, lease_s: float = LEASE_S, wait: Callable[[str], None] | None = None
+) -> Iterator[Claim]:
     """Hold the work named by `path`, which need not exist, during the block. what: it in words, such as "the run in runs/x".
 
     Raises Taken, which names the holder, where somebody alive has it; or with `wait`, tells that once who has it and waits.
@@ -112,7 +116,9 @@ def _take(path: Path, what: str, lease_s: float) -> Claim:
     while True:
         last = _newest(path)
         if last and (holder := _holder(last, lease_s)):
-            raise Taken(f"{what} is held by {holder}. Wait for it, stop it, or write to another folder")
+            raise Taken(
+                f"{what} is held by {holder}. Wait for it, stop it, or write to another folder"
+            )
         number = int(last.suffix.rpartition("-")[2]) + 1 if last else 1
         file = path.with_name(f"{path.name}.claim-{number:04d}")
         try:
@@ -180,7 +186,10 @@ def _machine() -> str:
     """What tells this machine, and in it the space of process numbers, from all others."""
     known = [Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")]
     boot, space = (
-        str(file.readlink() if file.is_symlink() else file.read_text().strip()) if file.exists() else "" for file in known
+        str(file.readlink() if file.is_symlink() else file.read_text().strip())
+        if file.exists()
+        else ""
+        for file in known
     )
     return f"{socket.gethostname()} {uuid.getnode():x} {boot} {space}"
 

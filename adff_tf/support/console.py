@@ -1,6 +1,6 @@
 """What a person at the terminal sees: lines, progress bars, one clear line for an error. Knows nothing of music.
 
-Parts that take long accept a `Listener` and tell it what happens; `SILENT` is for callers that want to hear nothing.
+Parts that take long accept a `Reporter` and tell it what happens; `SILENT` is for callers that want to hear nothing.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..errors import InputError
-from .files import full_disk, is_full
+from .files import disk_full_error, is_disk_full
 
 Advance = Callable[..., None]  # advance(steps=1, note="")
 
 
-class Listener(Protocol):
+class Reporter(Protocol):
     """Someone who is told how the work goes."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line worth keeping."""
 
     def bar(
@@ -37,11 +37,13 @@ class Listener(Protocol):
 class Silent:
     """Hears nothing."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         pass
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
+    def bar(
+        self, label: str, total: int, passing: bool = False, minutely: bool = False
+    ) -> Iterator[Advance]:
         yield lambda steps=1, note="": None
 
 
@@ -49,12 +51,12 @@ SILENT = Silent()
 
 
 class BarsOnly:
-    """Passes a listener's bars on and keeps its lines: where a fit is one of many, its epochs are not worth one each."""
+    """Passes a reporter's bars on and keeps its lines: where a fit is one of many, its epochs are not worth one each."""
 
-    def __init__(self, listener: Listener) -> None:
-        self.bar = listener.bar
+    def __init__(self, reporter: Reporter) -> None:
+        self.bar = reporter.bar
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         pass
 
 
@@ -69,17 +71,25 @@ class Terminal:
 
         self.console = Console(highlight=False, soft_wrap=True, emoji=False, stderr=stderr)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         self.console.print(text, markup=False)
 
     @contextlib.contextmanager
-    def bar(self, label: str, total: int, passing: bool = False, minutely: bool = False) -> Iterator[Advance]:
+    def bar(
+        self, label: str, total: int, passing: bool = False, minutely: bool = False
+    ) -> Iterator[Advance]:
         if not self.console.is_terminal:
             if not passing:
-                self.say(f"{label} ({total}) …")
+                self.log(f"{label} ({total}) …")
             yield self._lines(label, total) if minutely else lambda steps=1, note="": None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -88,7 +98,9 @@ class Terminal:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),  # a song's name may hold brackets
         )
-        with Progress(*columns, console=self.console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+        with Progress(
+            *columns, console=self.console, transient=True, redirect_stdout=sys.stdout.isatty()
+        ) as progress:
             bar = progress.add_task(label, total=total, note="")
 
             def advance(steps: int = 1, note: str = "") -> None:
@@ -105,7 +117,7 @@ class Terminal:
             done += steps
             if time.monotonic() - told >= 60:
                 told = time.monotonic()
-                self.say(f"{label}: {done} of {total}" + (f", {note}" if note else ""))
+                self.log(f"{label}: {done} of {total}" + (f", {note}" if note else ""))
 
         return advance
 
@@ -118,7 +130,7 @@ def quiet_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def silenced_stderr() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """Nothing reaches the terminal, not even from C++, which writes to the descriptor."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -135,18 +147,24 @@ def silenced_stderr() -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Import TensorFlow and have it look for accelerators; new releases print lines then whatever the environment says."""
-    with silenced_stderr():
+    with silence_stderr():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where a second network is traced: that is what folds are
+    logging.getLogger("tensorflow").setLevel(
+        logging.ERROR
+    )  # it warns where a second network is traced: that is what folds are
 
 
 Options = TypeVar("Options")
 
 
 def parse(
-    program: str, description: str, options: type[Options], arguments: Sequence[str], default: Options | None = None
+    program: str,
+    description: str,
+    options: type[Options],
+    arguments: Sequence[str],
+    default: Options | None = None,
 ) -> Options:
     """The options, a dataclass, that a command line names. --help and what is no option exit.
 
@@ -156,7 +174,14 @@ def parse(
     import tyro
 
     given: dict[str, Any] = {} if default is None else {"default": default}
-    return tyro.cli(options, args=arguments, description=description, prog=program, config=(tyro.conf.DisallowNone,), **given)
+    return tyro.cli(
+        options,
+        args=arguments,
+        description=description,
+        prog=program,
+        config=(tyro.conf.DisallowNone,),
+        **given,
+    )
 
 
 def run(
@@ -178,20 +203,24 @@ def run(
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if "" in given:
-            raise InputError(f"argument {given.index('') + 1} is empty; leave it out, or see what the shell's variable holds")
+            raise InputError(
+                f"argument {given.index('') + 1} is empty; leave it out, or see what the shell's variable holds"
+            )
         with _stopped_by_signals():
             command(given)
     except InputError as error:
         sys.exit(_fail(str(error), 2))
     except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
-        drop_output()
+        discard_stdout()
         sys.exit(141)
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             raise
-        sys.exit(_fail(str(full_disk(Path(error.filename or "."))), 2))
+        sys.exit(_fail(str(disk_full_error(Path(error.filename or "."))), 2))
     except KeyboardInterrupt as stop:
-        sys.exit(_fail(stopped, 128 + (stop.number if isinstance(stop, _Stopped) else signal.SIGINT)))
+        sys.exit(
+            _fail(stopped, 128 + (stop.number if isinstance(stop, _Stopped) else signal.SIGINT))
+        )
 
 
 class _Stopped(KeyboardInterrupt):
@@ -209,7 +238,9 @@ def _stopped_by_signals() -> Iterator[None]:
     def stop(number: int, _) -> None:
         raise _Stopped(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one of them
+    numbers = [
+        getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+    ]  # Windows has one of them
     taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
         taken = []
@@ -222,7 +253,7 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def drop_output() -> None:
+def discard_stdout() -> None:
     """What standard output still holds back is not written at the end, which would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -8,9 +8,20 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from .files import replaced
+from .files import atomic_write
 
-PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "av", "tensorflow-io", "scikit-learn", "pandas")
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "av",
+    "tensorflow-io",
+    "scikit-learn",
+    "pandas",
+)
 
 
 def describe(decoder: str) -> dict:
@@ -33,13 +44,15 @@ def describe(decoder: str) -> dict:
 
 
 def write(file: Path, decoder: str) -> None:
-    with replaced(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(json.dumps(describe(decoder), indent=2) + "\n")
 
 
-def in_words(described: dict) -> str:
+def summarize(described: dict) -> str:
     """One line of what `describe` gave, or of what `write` wrote: versions and machine."""
-    packages = ", ".join(f"{name} {version}" for name, version in described["packages"].items() if version)
+    packages = ", ".join(
+        f"{name} {version}" for name, version in described["packages"].items() if version
+    )
     machine = f"{described['cores']} cores, {', '.join(described['gpus']) or 'no GPU'}, {described['system']}"
     return f"adff-tf {described['adff_tf']}, Python {described['python']}, {packages}; {machine}"
 

@@ -9,11 +9,11 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from ..errors import InputError, listed
+from ..errors import InputError, format_list
 
 
 @contextlib.contextmanager
-def replaced(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
 
     The temporary name is no other's, on whatever machine, and keeps the suffix, which some writers need. Raises InputError where
@@ -21,19 +21,21 @@ def replaced(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name.split('.')[0]}.{uuid.uuid4().hex[:12]}.part{''.join(path.suffixes)}")
+    temporary = path.with_name(
+        f".{path.name.split('.')[0]}.{uuid.uuid4().hex[:12]}.part{''.join(path.suffixes)}"
+    )
     try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             raise
-        raise full_disk(path) from None
+        raise disk_full_error(path) from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def expanded(path: str | Path) -> Path:
+def expand_user(path: str | Path) -> Path:
     """The path with ~ and ~user written out. Raises InputError for a user that there is not."""
     try:
         return Path(path).expanduser()
@@ -48,34 +50,42 @@ def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None
             raise InputError(f"{folder} is a file; give a folder for {what} by --out")
         held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     except OSError as error:
-        raise InputError(f"{folder} cannot be used: {error.strerror}; give another folder for {what} by --out") from None
+        raise InputError(
+            f"{folder} cannot be used: {error.strerror}; give another folder for {what} by --out"
+        ) from None
     if set(held) - set(may_hold):
-        raise InputError(f"{folder} is not empty, and was left as it is:\n{listed(held)}\nGive another folder for {what} by --out")
+        raise InputError(
+            f"{folder} is not empty, and was left as it is:\n{format_list(held)}\nGive another folder for {what} by --out"
+        )
 
 
-def check_names(paths: Iterable[Path]) -> None:
+def check_utf8(paths: Iterable[Path]) -> None:
     """Raise InputError for paths that are not UTF-8, which no CSV file can hold."""
     odd = [path for path in paths if os.fsencode(path) != str(path).encode(errors="replace")]
     if odd:
-        raise InputError(f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{listed(odd)}\nRename them.")
+        raise InputError(
+            f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{format_list(odd)}\nRename them."
+        )
 
 
-def make_writable(folder: Path, what: str) -> None:
+def ensure_writable(folder: Path, what: str) -> None:
     """Make the folder for `what` where it is missing. Raises InputError where that, or writing to it, cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out") from None
+        raise InputError(
+            f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out"
+        ) from None
 
 
-def is_full(error: OSError) -> bool:
+def is_disk_full(error: OSError) -> bool:
     """Whether a write failed for want of room. HDF5 gives the system's error number in its message alone."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error)
 
 
-def full_disk(path: Path, goes_on: bool = True) -> InputError:
+def disk_full_error(path: Path, goes_on: bool = True) -> InputError:
     """The error for a write that found no room. goes_on: whether the same command goes on from there."""
     free = shutil.disk_usage(path.parent).free / 2**20
     return InputError(

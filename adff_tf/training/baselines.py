@@ -1,6 +1,6 @@
 """Predictors that a network has to beat: the training tracks' mean, and a linear model.
 
-The linear model is ridge (or logistic) regression on 256 numbers a track, the mean and the deviation of every band of its log-mel,
+The linear model is ridge (or logistic) regression on 256 numbers a track, the mean and the std of every band of its log-mel,
 standardised; its penalty is cross-validated inside the training tracks, by group.
 """
 
@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFo
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..features.pipeline import Tracks
+from ..features.tracks import Tracks
 from ..tasks import Task
 from . import metrics
 
@@ -18,14 +18,11 @@ INNER_FOLDS = 5
 PENALTIES = np.logspace(-3, 6, 19)
 
 
-def linear_name(task: Task) -> str:
-    """What the linear baseline of a task is called in reports."""
-    return "ridge" if task.is_regression else "logistic"
-
-
-def scores(task: Task, tracks: Tracks, learn: np.ndarray, test: np.ndarray) -> dict[str, dict]:
+def score_baselines(
+    task: Task, tracks: Tracks, learn: np.ndarray, test: np.ndarray
+) -> dict[str, dict]:
     """Scores on the tracks of `test` of both baselines fitted on those of `learn` (masks `(tracks,)`), as `metrics.score`."""
-    features = np.hstack([tracks.mean, tracks.deviation])
+    features = np.hstack([tracks.mean, tracks.std])
     groups = tracks.table["group"].to_numpy()
     truth, mean, linear = {}, {}, {}
     for name, labels in task.labels(tracks.table).items():
@@ -34,8 +31,13 @@ def scores(task: Task, tracks: Tracks, learn: np.ndarray, test: np.ndarray) -> d
         if len(np.unique(labels[learn])) < 2:  # nothing to fit
             linear[name] = mean[name]
         else:
-            linear[name] = _linear(task, features[learn], labels[learn], groups[learn], features[test])
-    return {"mean": metrics.score(task, truth, mean), linear_name(task): metrics.score(task, truth, linear)}
+            linear[name] = _linear(
+                task, features[learn], labels[learn], groups[learn], features[test]
+            )
+    return {
+        "mean": metrics.score_task(task, truth, mean),
+        task.linear_baseline: metrics.score_task(task, truth, linear),
+    }
 
 
 def _constant(task: Task, labels: np.ndarray, n: int) -> np.ndarray:
@@ -45,7 +47,9 @@ def _constant(task: Task, labels: np.ndarray, n: int) -> np.ndarray:
     return np.tile(np.bincount(labels, minlength=len(task.classes)) / len(labels), (n, 1))
 
 
-def _linear(task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+def _linear(
+    task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test: np.ndarray
+) -> np.ndarray:
     """Predictions of the linear model for `x_test`: values, or probabilities `(n, classes)`."""
     inner = min(INNER_FOLDS, len(np.unique(groups)))
     if task.is_regression:
@@ -55,7 +59,9 @@ def _linear(task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
         inner = min(inner, int(np.bincount(y)[np.unique(y)].min()))
         splits = StratifiedGroupKFold(inner).split(x, y, groups) if inner > 1 else ()
-        folds = [(learn, test) for learn, test in splits if len(test) and len(np.unique(y[learn])) > 1]
+        folds = [
+            (learn, test) for learn, test in splits if len(test) and len(np.unique(y[learn])) > 1
+        ]
         grid = {"logisticregression__C": 1 / PENALTIES}
     if not folds:
         model.fit(x, y)  # too few groups or songs of a class for a penalty to be chosen

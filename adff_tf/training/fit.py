@@ -13,22 +13,24 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
-from sklearn.model_selection import GroupShuffleSplit
 
 from ..config import Experiment, Training
 from ..errors import InputError
-from ..features import pipeline
+from ..features import batches as batching
+from ..features import segments as segmenting
+from ..features import tracks as track_features
 from ..model.network import build_adff
-from ..support.console import SILENT, Listener
-from ..support.files import replaced
-from ..tasks import TASKS, Task
+from ..support.console import SILENT, Reporter
+from ..support.files import atomic_write
+from ..tasks import TASKS
+from .optimizer import compile_model, distribution
+from .splits import inner_split
 
 STATE = "state-*.npz"
 BEST = "best.weights.h5"
 
 
-class Diverged(InputError):
+class DivergedError(InputError):
     """A training that ended in numbers that are none."""
 
 
@@ -38,67 +40,6 @@ class Fit:
 
     model: keras.Model
     history: pd.DataFrame
-
-
-@keras.saving.register_keras_serializable("adff_tf")
-class Adam(keras.optimizers.Adam):
-    """Adam with the L2 penalty's gradient added to the loss's, as in PyTorch's `Adam(weight_decay=…)`.
-
-    Keras's own `weight_decay` is decoupled (AdamW): it is multiplied by the learning rate alone. The update is TensorFlow's fused
-    one: the same numbers as Keras's, in one operation a variable, which is less graph to trace.
-    """
-
-    def __init__(self, *args, l2: float = 0.0, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.l2 = l2
-
-    def apply(self, grads, trainable_variables=None):
-        step = tf.cast(self.iterations + 1, tf.float32)
-        scalars = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
-        self._scalars = {name: tf.constant(value, tf.float32) for name, value in scalars.items()}
-        self._scalars |= {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
-        return super().apply(grads, trainable_variables)
-
-    def update_step(self, gradient, variable, learning_rate):
-        """variable: a float32 `tf.Variable`; gradient: its dense gradient."""
-        k = self._get_variable_index(variable)
-        moments = {"m": self._momentums[k].value.handle, "v": self._velocities[k].value.handle}
-        gradient = gradient + self.l2 * variable if self.l2 else gradient
-        tf.raw_ops.ResourceApplyAdam(var=variable.handle, grad=gradient, lr=learning_rate, **moments, **self._scalars)
-
-    def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
-
-
-def distribution() -> tf.distribute.Strategy:
-    """MirroredStrategy where several GPUs are; otherwise TensorFlow's default."""
-    return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
-
-
-def schedule(settings: Training, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate over the steps of a fit."""
-    if settings.schedule == "steps":
-        rates = [settings.learning_rate * settings.decay_factor**k for k in range(len(settings.decay_epochs) + 1)]
-        return keras.optimizers.schedules.PiecewiseConstantDecay([e * steps_per_epoch for e in settings.decay_epochs], rates)
-    steps = settings.epochs * steps_per_epoch
-    warmup = max(1, steps // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=settings.learning_rate,
-        warmup_steps=warmup,
-    )
-
-
-def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_epoch: int) -> None:
-    """Give the model its loss (MSE, the plain sum over targets, or cross-entropy), optimizer and learning rate."""
-    loss = "mean_squared_error" if task.is_regression else "sparse_categorical_crossentropy"
-    model.compile(
-        optimizer=Adam(schedule(settings, steps_per_epoch), l2=settings.weight_decay),
-        loss=dict.fromkeys(task.outputs, loss),
-        metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
-        jit_compile=False,  # cuDNN's LSTM cannot be compiled by XLA
-    )
 
 
 def new_model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
@@ -113,56 +54,52 @@ def new_model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     return model
 
 
-def inner_split(tracks: pipeline.Tracks, fraction: float, seed: int) -> tuple[pipeline.Tracks, pipeline.Tracks]:
-    """The tracks divided by group into those to learn from and those that choose the epoch. Raises InputError as below."""
-    check_groups(tracks.table)
-    split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    learn, choose = next(split.split(tracks.table, groups=tracks.table["group"]))
-    return tracks.rows(learn), tracks.rows(choose)
-
-
-def check_groups(table: pd.DataFrame) -> None:
-    """Raise InputError where a table of tracks to learn from cannot be divided for early stopping."""
-    if table["group"].nunique() < 2:
-        raise InputError(
-            "early stopping needs at least 2 songs or artists to learn from; here is 1. Give more songs, or --early-stopping 0"
-        )
-
-
-def fit(experiment: Experiment, tracks: pipeline.Tracks, folder: Path, label: str = "training", listener: Listener = SILENT) -> Fit:
+def fit(
+    experiment: Experiment,
+    tracks: track_features.Tracks,
+    folder: Path,
+    label: str = "training",
+    reporter: Reporter = SILENT,
+) -> Fit:
     """Train on tracks. Progress and state lie in `folder`; a fit that was killed goes on from its last epoch.
 
     With early stopping, some of the tracks (whole groups) choose the epoch and are not learned from. Raises Diverged.
     """
     settings, task = experiment.training, TASKS[experiment.task]
     folder.mkdir(parents=True, exist_ok=True)
-    learn, choose = (inner_split(tracks, settings.inner_fraction, settings.seed)) if settings.early_stopping else (tracks, None)
-    segments = pipeline.segment_set(experiment, learn, training=True)
-    steps = pipeline.steps_per_epoch(segments, settings.batch_size)
+    learn, choose = (
+        (inner_split(tracks, settings.inner_fraction, settings.seed))
+        if settings.early_stopping
+        else (tracks, None)
+    )
+    segments = segmenting.segment_set(experiment, learn, training=True)
+    steps = batching.steps_per_epoch(segments, settings.batch_size)
 
     model = new_model(experiment, steps)
     model.get_layer("standardise").set_weights(list(learn.standardisation()))
-    progress = _Progress(folder, settings, steps, label, listener)
+    progress = _Progress(folder, settings, steps, label, reporter)
     first = progress.restore(model)
     if first < settings.epochs and not progress.should_stop():
         held_out = None
         if choose is not None:
-            held_out = pipeline.scoring_batches(pipeline.segment_set(experiment, choose, False), task, settings.batch_size)
+            held_out = batching.evaluation_batches(
+                segmenting.segment_set(experiment, choose, False), task, settings.batch_size
+            )
         board = keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)
         with progress.bars:
             model.fit(
-                pipeline.training_batches(segments, task, settings.batch_size, first),
+                batching.training_batches(segments, task, settings.batch_size, first),
                 initial_epoch=first, epochs=settings.epochs, steps_per_epoch=steps, validation_data=held_out,
                 callbacks=[progress, board], shuffle=False, verbose=0,
             )  # fmt: skip
     if progress.has_diverged:
-        raise Diverged(_diverged(label, experiment))
+        raise DivergedError(_diverged(label, experiment))
     if settings.early_stopping:
         model.load_weights(folder / BEST)
     finished = build_adff(experiment, "float32")
     finished.set_weights(model.get_weights())
     if not all(np.isfinite(weights).all() for weights in finished.get_weights()):
-        raise Diverged(_diverged(label, experiment))
+        raise DivergedError(_diverged(label, experiment))
     return Fit(finished, progress.history)
 
 
@@ -176,13 +113,17 @@ def _diverged(what: str, experiment: Experiment) -> str:
 
 def _state(model: keras.Model) -> list[keras.Variable]:
     """All that a fit changes: weights, dropout's random state (which Keras's own files leave out) and the optimizer's variables."""
-    random = [layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate]
+    random = [
+        layer.seed_generator.state
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dropout) and layer.rate
+    ]
     return [*model.weights, *random, *model.optimizer.variables]
 
 
 def save_state(model: keras.Model, path: Path) -> None:
     """Write a compiled and built model's state, whole or not at all."""
-    with replaced(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, *(keras.ops.convert_to_numpy(variable) for variable in _state(model)))
 
 
@@ -199,26 +140,38 @@ def discard_state(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def predict(model: keras.Model, experiment: Experiment, tracks: pipeline.Tracks) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def predict_segments(
+    model: keras.Model, experiment: Experiment, tracks: track_features.Tracks
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Predictions for every segment: the row of the track that each belongs to, and values by network output.
 
     Targets are `(segments,)`, probabilities `(segments, classes)`. Raises Diverged where one is not finite.
     """
     task = TASKS[experiment.task]
-    segments = pipeline.segment_set(experiment, tracks, training=False)
-    batches = pipeline.scoring_batches(segments, task, experiment.training.batch_size)
+    segments = segmenting.segment_set(experiment, tracks, training=False)
+    batches = batching.evaluation_batches(segments, task, experiment.training.batch_size)
     outputs = model.predict(batches.map(lambda log_mel, _: log_mel), verbose=0)
     if not all(np.isfinite(values).all() for values in outputs.values()):
-        raise Diverged(_diverged("the training of the model", experiment))
-    return segments.owner, {name: values[:, 0] if task.is_regression else values for name, values in outputs.items()}
+        raise DivergedError(_diverged("the training of the model", experiment))
+    return segments.track_rows, {
+        name: values[:, 0] if task.is_regression else values for name, values in outputs.items()
+    }
 
 
 class _Progress(keras.callbacks.Callback):
-    """Keeps the history and the state of a fit, tells the listener, and stops early."""
+    """Keeps the history and the state of a fit, tells the reporter, and stops early."""
 
-    def __init__(self, folder: Path, settings: Training, steps: int, label: str, listener: Listener):
+    def __init__(
+        self, folder: Path, settings: Training, steps: int, label: str, reporter: Reporter
+    ):
         super().__init__()
-        self.folder, self.settings, self.steps, self.label, self.listener = folder, settings, steps, label, listener
+        self.folder, self.settings, self.steps, self.label, self.reporter = (
+            folder,
+            settings,
+            steps,
+            label,
+            reporter,
+        )
         self.history = pd.DataFrame()
         self.bars = contextlib.ExitStack()  # closes an open bar when the fit is interrupted
 
@@ -230,7 +183,7 @@ class _Progress(keras.callbacks.Callback):
         load_state(trained, states[-1])
         done = int(states[-1].name.split(".")[0].removeprefix("state-"))
         self.history = pd.read_csv(self.folder / "history.csv").iloc[:done]
-        self.listener.say(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
+        self.reporter.log(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
         return done
 
     def should_stop(self) -> bool:
@@ -238,7 +191,10 @@ class _Progress(keras.callbacks.Callback):
             return False
         if self.has_diverged:
             return True
-        return bool(self.settings.early_stopping) and len(self.history) - self.best >= self.settings.early_stopping
+        return (
+            bool(self.settings.early_stopping)
+            and len(self.history) - self.best >= self.settings.early_stopping
+        )
 
     @property
     def has_diverged(self) -> bool:
@@ -252,7 +208,9 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
-        bar = self.listener.bar(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}", self.steps, passing=True)
+        bar = self.reporter.bar(
+            f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}", self.steps, passing=True
+        )
         self.advance = self.bars.enter_context(bar)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -261,21 +219,34 @@ class _Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.bars.close()
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": time.perf_counter() - self.start}
+        row = {
+            "epoch": epoch + 1,
+            **logs,
+            "learning_rate": rate,
+            "seconds": time.perf_counter() - self.start,
+        }
         self.history = pd.concat([self.history, pd.DataFrame([row])], ignore_index=True)
-        with replaced(self.folder / "history.csv") as file:
+        with atomic_write(self.folder / "history.csv") as file:
             self.history.to_csv(file, index=False)
         if self.settings.early_stopping and self.best == len(self.history):
-            with replaced(self.folder / BEST) as file:
+            with atomic_write(self.folder / BEST) as file:
                 self.model.save_weights(file)
         save_state(self.model, self.folder / STATE.replace("*", f"{epoch + 1:05d}"))
         for old in sorted(self.folder.glob(STATE))[:-1]:
             old.unlink()
         scores = "  ".join(
-            f"{name} {value:.4f}" for name, value in logs.items() if name in ("loss", "val_loss") or "accuracy" in name
+            f"{name} {value:.4f}"
+            for name, value in logs.items()
+            if name in ("loss", "val_loss") or "accuracy" in name
         )
-        self.listener.say(f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}  {scores}  {row['seconds']:.0f} s")
+        self.reporter.log(
+            f"{self.label}: epoch {epoch + 1} of {self.settings.epochs}  {scores}  {row['seconds']:.0f} s"
+        )
         if self.should_stop():
-            why = "diverged" if self.has_diverged else f"no better for {self.settings.early_stopping} epochs"
-            self.listener.say(f"{self.label}: {why}, stopped")
+            why = (
+                "diverged"
+                if self.has_diverged
+                else f"no better for {self.settings.early_stopping} epochs"
+            )
+            self.reporter.log(f"{self.label}: {why}, stopped")
             self.model.stop_training = True

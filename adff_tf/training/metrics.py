@@ -28,7 +28,9 @@ def accuracy(targets: np.ndarray, predictions: np.ndarray) -> float:
     return float(np.mean(targets == predictions))
 
 
-def score(task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def score_task(
+    task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
     """The scores of a task by name: {"valence": {"r2", "rmse"}, …} or {"quadrant": {"accuracy"}, …}.
 
     labels: as `Task.labels` gives them. predictions: by network output, `(n,)` or probabilities `(n, classes)`. Quadrants are
@@ -36,7 +38,10 @@ def score(task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.n
     """
     if task.is_regression:
         return {
-            name: {"r2": r2(labels[name], predictions[name]), "rmse": rmse(labels[name], predictions[name])}
+            name: {
+                "r2": r2(labels[name], predictions[name]),
+                "rmse": rmse(labels[name], predictions[name]),
+            }
             for name in task.targets
         }
     truth, probabilities = labels[PROBABILITIES], predictions[PROBABILITIES]
@@ -44,7 +49,9 @@ def score(task: Task, labels: dict[str, np.ndarray], predictions: dict[str, np.n
         return {task.targets[0]: {"accuracy": accuracy(truth, probabilities.argmax(axis=1))}}
     signs = {"quadrant": accuracy(truth, probabilities.argmax(axis=1))}
     for name, positive in (("arousal", [0, 1]), ("valence", [0, 3])):
-        signs[name] = accuracy(np.isin(truth, positive), probabilities[:, positive].sum(axis=1) >= 0.5)
+        signs[name] = accuracy(
+            np.isin(truth, positive), probabilities[:, positive].sum(axis=1) >= 0.5
+        )
     return {name: {"accuracy": value} for name, value in signs.items()}
 
 

@@ -20,7 +20,7 @@ from adff_tf.errors import InputError
 from adff_tf.export import saved_model
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import servable
-from adff_tf.model.model_file import load_network, located
+from adff_tf.model.model_file import find_model, load_network
 from adff_tf.support import claims
 from adff_tf.support.console import Silent
 
@@ -40,7 +40,7 @@ def model(tmp_path_factory):
 
 def quick(run_folder: Path) -> Path:
     """The run with a servable, which loads in a fraction of the time."""
-    file, experiment = located(run_folder)
+    file, experiment = find_model(run_folder)
     servable.save(load_network(file), experiment, file)
     return run_folder
 
@@ -65,8 +65,12 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Songs by path, and curves in order of path and start."""
     read = (pd.read_parquet(folder / name) for name in (table.SONGS, table.CURVES))
     of_songs, curves = read
-    assert not of_songs["path"].duplicated().any() and not curves.duplicated(["path", "start"]).any()
-    return of_songs.set_index("path").sort_index(), curves.sort_values(["path", "start"], ignore_index=True)
+    assert (
+        not of_songs["path"].duplicated().any() and not curves.duplicated(["path", "start"]).any()
+    )
+    return of_songs.set_index("path").sort_index(), curves.sort_values(
+        ["path", "start"], ignore_index=True
+    )
 
 
 def check(folder: Path, wanted: dict, names=("valence", "arousal")) -> None:
@@ -75,19 +79,32 @@ def check(folder: Path, wanted: dict, names=("valence", "arousal")) -> None:
     assert list(of_songs.index[of_songs["status"] == "ok"]) == sorted(wanted)
     for path, emotion in wanted.items():
         row, curve = of_songs.loc[path], curves[curves["path"] == path]
-        assert row["seconds"] == emotion.seconds and row["quadrant"] == emotion.quadrant and row["padded"] == emotion.is_padded
+        assert (
+            row["seconds"] == emotion.seconds
+            and row["quadrant"] == emotion.quadrant
+            and row["padded"] == emotion.is_padded
+        )
         assert row["windows"] == len(emotion.start) == len(curve) and row["sample_rate_hz"] == RATE
         np.testing.assert_array_equal(curve["end"], emotion.end)
         for name in names:
             assert row[name] == pytest.approx(emotion.values[name], abs=1e-5)
-            assert row[f"{name}_deviation"] == pytest.approx(emotion.deviation[name] or np.nan, abs=1e-5, nan_ok=True)
+            assert row[f"{name}_std"] == pytest.approx(
+                emotion.std[name] or np.nan, abs=1e-5, nan_ok=True
+            )
             np.testing.assert_allclose(curve[name], emotion.windows[name], atol=1e-5)
 
 
 # === Values ===
 
 
-@pytest.mark.parametrize("ways", [run.Ways(), run.Ways(decoders=1, threads=1, batch=1), run.Ways(decoders=3, threads=3, batch=64)])
+@pytest.mark.parametrize(
+    "ways",
+    [
+        run.Ways(),
+        run.Ways(decoders=1, threads=1, batch=1),
+        run.Ways(decoders=3, threads=3, batch=64),
+    ],
+)
 def test_rows_are_what_each_file_is_predicted_to_be(model, songs, wanted, tmp_path, ways):
     done = run.score(model, [str(songs)], tmp_path / "out", ways=ways)
     check(tmp_path / "out", wanted)
@@ -101,9 +118,13 @@ def test_classes(songs, tmp_path):
     of_songs, curves = tables(tmp_path / "out")
     for path, row in of_songs.iterrows():
         emotion = asked.predict(path, hop_s=0.3)
-        assert row["label"] == row["quadrant"] == emotion.label and row["windows"] == len(emotion.start)
+        assert row["label"] == row["quadrant"] == emotion.label and row["windows"] == len(
+            emotion.start
+        )
         np.testing.assert_allclose(
-            [row[f"p_{name}"] for name in emotion.probabilities], [*emotion.probabilities.values()], atol=1e-5
+            [row[f"p_{name}"] for name in emotion.probabilities],
+            [*emotion.probabilities.values()],
+            atol=1e-5,
         )
         mine = curves.loc[curves["path"] == path, ["p_Q1", "p_Q2", "p_Q3", "p_Q4"]]
         np.testing.assert_allclose(mine, emotion.windows["probabilities"], atol=1e-5)
@@ -113,7 +134,7 @@ def test_classes(songs, tmp_path):
 def exported(model, tmp_path_factory):
     """An export as far as scoring knows one: a SavedModel and a .tflite."""
     folder = tmp_path_factory.mktemp("export")
-    file, experiment = located(model)
+    file, experiment = find_model(model)
     content, told = flatbuffer(model)
     write(folder / "adff_float32.tflite", content, told)
     saved_model.write(load_network(file), experiment, told, folder / "saved_model" / "1")
@@ -121,7 +142,8 @@ def exported(model, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "artifact, bound", [("", 1e-5), ("saved_model", 1e-5), ("saved_model/1", 1e-5), ("adff_float32.tflite", 1e-3)]
+    "artifact, bound",
+    [("", 1e-5), ("saved_model", 1e-5), ("saved_model/1", 1e-5), ("adff_float32.tflite", 1e-3)],
 )
 def test_an_exports_artifacts(exported, wanted, tmp_path, artifact, bound):
     """A .tflite computes its front end in float32, and differs by more than batches do."""
@@ -151,14 +173,22 @@ def test_damaged_artifacts_and_other_models_are_refused(model, exported, songs, 
 
 def test_a_broken_file_is_a_row(model, songs, wanted, tmp_path, capsys):
     folder = broken(tmp_path)
-    (tmp_path / "list.csv").write_text("path\n" + "\n".join(f"broken/{name}" for name in ("a folder.wav", "vanished.wav")))
-    status, out, err = ask([model, songs, folder, tmp_path / "list.csv", "--out", tmp_path / "out"], capsys)
+    (tmp_path / "list.csv").write_text(
+        "path\n" + "\n".join(f"broken/{name}" for name in ("a folder.wav", "vanished.wav"))
+    )
+    status, out, err = ask(
+        [model, songs, folder, tmp_path / "list.csv", "--out", tmp_path / "out"], capsys
+    )
     assert status == 0 and not err
     of_songs, _ = tables(tmp_path / "out")
     bad = of_songs[of_songs["status"] == "error"]
     assert {Path(path).name for path in bad.index} == set(BROKEN) - {"nul\0.wav"}
     for path, row in bad.iterrows():
-        assert BROKEN[Path(path).name] in row["error"] and np.isnan(row["valence"]) and row["windows"] == 0
+        assert (
+            BROKEN[Path(path).name] in row["error"]
+            and np.isnan(row["valence"])
+            and row["windows"] == 0
+        )
     good = EmotionModel.load(model).predict(folder / "24 channels.wav")
     for name in ("24 channels.wav", "link.wav"):
         assert of_songs.loc[str(folder / name), "arousal"] == pytest.approx(good.arousal, abs=1e-5)
@@ -173,7 +203,10 @@ def test_errors_can_be_tried_again(model, songs, tmp_path, capsys):
     list_.write_text(f"path\n{songs / '0.flac'}\n{late}\n")
     assert "1 scored and 1 errors" in ask([model, list_, "--out", tmp_path / "out"], capsys)[1]
     soundfile.write(late, music(1.0), RATE)
-    assert "0 files now; the tables hold 1 scored and 1 errors" in ask([model, list_, "--out", tmp_path / "out"], capsys)[1]
+    assert (
+        "0 files now; the tables hold 1 scored and 1 errors"
+        in ask([model, list_, "--out", tmp_path / "out"], capsys)[1]
+    )
     assert (
         "1 files now; the tables hold 2 scored and 0 errors"
         in ask([model, list_, "--out", tmp_path / "out", "--retry-errors"], capsys)[1]
@@ -183,7 +216,11 @@ def test_errors_can_be_tried_again(model, songs, tmp_path, capsys):
 def test_a_model_that_answers_with_nothing_is_an_error(model, songs):
     asked = EmotionModel.load(model)
     mute = EmotionModel(
-        asked.experiment, lambda waveforms: {"valence": np.full(len(waveforms), np.nan), "arousal": np.zeros(len(waveforms))}
+        asked.experiment,
+        lambda waveforms: {
+            "valence": np.full(len(waveforms), np.nan),
+            "arousal": np.zeros(len(waveforms)),
+        },
     )
     with local.Engine(mute, asked.window // 2, local.Effort(1, 1, 4)) as engine:
         (row,) = engine.scored([os.fsencode(songs / "3.flac")])
@@ -214,7 +251,7 @@ class Stops(Silent):
 def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(model, songs, wanted, tmp_path):
     for after in (3, 2):
         with pytest.raises(KeyboardInterrupt):
-            run.score(model, [str(songs)], tmp_path / "out", listener=Stops(after))
+            run.score(model, [str(songs)], tmp_path / "out", reporter=Stops(after))
     assert len(tables(tmp_path / "out")[0]) == 5
     assert run.score(model, [str(songs)], tmp_path / "out").new == len(SECONDS) - 5
     check(tmp_path / "out", wanted)
@@ -227,7 +264,10 @@ def killed(model: Path, catalogue: Path, out: Path, parts: int) -> None:
         "import sys; from adff_tf.catalogue import run; run.PART_FILES = 2;"
         "run.score(sys.argv[1], sys.argv[2:3], sys.argv[3], ways=run.Ways(decoders=1, threads=1, batch=2))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(model), str(catalogue), str(out)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(model), str(catalogue), str(out)],
+        stderr=subprocess.DEVNULL,
+    )
     while len(list((out / "songs").glob("part-*.parquet"))) < parts and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -282,7 +322,9 @@ def test_mistakes_are_one_message(model, songs, tmp_path, capsys):
     ):
         status, _, err = ask(arguments, capsys)
         assert status == 2 and err.count("error:") == 1 and told in err, (arguments, err)
-    assert (tmp_path / "full" / "thesis.txt").read_text() == "x" and len(list((tmp_path / "full").iterdir())) == 1
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "x" and len(
+        list((tmp_path / "full").iterdir())
+    ) == 1
 
 
 def test_a_folder_keeps_to_its_model_and_hop(model, songs, tmp_path, capsys):

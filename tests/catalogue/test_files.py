@@ -19,7 +19,8 @@ from adff_tf import audio
 from adff_tf.catalogue import sources, table, worker
 from adff_tf.catalogue.decoders import SLOTS, Decoders, Window
 from adff_tf.errors import InputError
-from adff_tf.inference.model import Emotion, windows
+from adff_tf.inference.emotion import Emotion
+from adff_tf.inference.windows import cut_windows
 from adff_tf.tasks import TASKS
 
 RATE = 8000
@@ -27,7 +28,11 @@ SETUP = worker.Setup(RATE, window=RATE, hop=RATE // 2, slots=SLOTS, decode="test
 
 
 def noise(seconds: float, channels: int = 1, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 0.1, (int(seconds * RATE), channels)).astype("float32")
+    return (
+        np.random.default_rng(seed)
+        .normal(0, 0.1, (int(seconds * RATE), channels))
+        .astype("float32")
+    )
 
 
 # === Sources ===
@@ -46,7 +51,10 @@ def library(tmp_path):
 
 
 def found(*given) -> list[str]:
-    return [os.fsdecode(path) for path in sources.find([str(source) for source in given]).paths.to_pylist()]
+    return [
+        os.fsdecode(path)
+        for path in sources.find([str(source) for source in given]).paths.to_pylist()
+    ]
 
 
 def relative(library: Path, paths: list[str]) -> list[str]:
@@ -55,7 +63,14 @@ def relative(library: Path, paths: list[str]) -> list[str]:
 
 def test_a_folder_is_searched_to_its_bottom_in_order(library):
     names = relative(library, found(library))
-    assert names == ["a/caf\udce9.wav", "a/x.flac", "a/deep/y.ogg", "b/1.MP3", "b/2.wav", "b/gone.wav"]
+    assert names == [
+        "a/caf\udce9.wav",
+        "a/x.flac",
+        "a/deep/y.ogg",
+        "b/1.MP3",
+        "b/2.wav",
+        "b/gone.wav",
+    ]
 
 
 def test_a_file_named_twice_is_one(library, monkeypatch):
@@ -74,7 +89,9 @@ def test_patterns(library):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_lists_are_relative_to_their_own_folder_and_need_not_be_true(library, suffix):
     file = library / f"list{suffix}"
-    rows = pd.DataFrame({"number": [1, 2, 3, 4], "path": ["a/x.flac", "not there.wav", str(library / "b"), None]})
+    rows = pd.DataFrame(
+        {"number": [1, 2, 3, 4], "path": ["a/x.flac", "not there.wav", str(library / "b"), None]}
+    )
     rows.to_csv(file, index=False) if suffix == ".csv" else rows.to_parquet(file)
     assert relative(library, found(file)) == ["a/x.flac", "not there.wav", "b"]
 
@@ -104,12 +121,18 @@ def test_parquet_lists_that_are_none(tmp_path):
     for name, content in {"numbers": {"path": [1, 2]}, "other": {"file": ["a"]}}.items():
         pd.DataFrame(content).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "text.parquet").write_text("path\na.wav\n")
-    for name, told in {"numbers": "holds int64", "other": "has no column path, but file", "text": "damaged or no Parquet"}.items():
+    for name, told in {
+        "numbers": "holds int64",
+        "other": "has no column path, but file",
+        "text": "damaged or no Parquet",
+    }.items():
         with pytest.raises(InputError, match=told):
             found(tmp_path / f"{name}.parquet")
 
 
-@pytest.mark.parametrize("given", ["nothing/here", "*.nothing", "a" * 300, "~nobody-of-that-name/x"])
+@pytest.mark.parametrize(
+    "given", ["nothing/here", "*.nothing", "a" * 300, "~nobody-of-that-name/x"]
+)
 def test_a_source_that_names_nothing(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="names no recording|cannot be"):
@@ -149,11 +172,19 @@ def test_windows_are_those_of_the_waveform(tmp_path):
     for file in files:
         path = os.fsencode(file)
         waveform = audio.load(file, RATE)
-        wanted = list(windows([waveform], SETUP.window, SETUP.hop))
+        wanted = list(cut_windows([waveform], SETUP.window, SETUP.hop))
         assert [start for start, _ in seen[path]] == [start for start, _ in wanted]
-        np.testing.assert_array_equal([samples for _, samples in seen[path]], [samples for _, samples in wanted])
-        assert ended[path].sha256 == hashlib.sha256(file.read_bytes()).hexdigest() and not ended[path].error
-        assert (ended[path].samples, ended[path].rate_hz) == (len(waveform), soundfile.info(file).samplerate)
+        np.testing.assert_array_equal(
+            [samples for _, samples in seen[path]], [samples for _, samples in wanted]
+        )
+        assert (
+            ended[path].sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+            and not ended[path].error
+        )
+        assert (ended[path].samples, ended[path].rate_hz) == (
+            len(waveform),
+            soundfile.info(file).samplerate,
+        )
 
 
 def test_what_hangs_crashes_or_devours_costs_one_file(tmp_path):
@@ -163,7 +194,14 @@ def test_what_hangs_crashes_or_devours_costs_one_file(tmp_path):
     began = time.monotonic()
     seen, ended = decoded([tmp_path / f"{name}.wav" for name in names], patience_s=1.5)
     errors = {Path(os.fsdecode(path)).stem: one.error for path, one in ended.items()}
-    assert {name for name, error in errors.items() if not error} == {"good0", "good1", "good2", "good3", "good4", "slow"}
+    assert {name for name, error in errors.items() if not error} == {
+        "good0",
+        "good1",
+        "good2",
+        "good3",
+        "good4",
+        "slow",
+    }
     assert errors["hangs"] == "its decoder got nowhere for 1.5 s, and was ended"
     assert errors["crashes"] == "its decoder crashed (SIGSEGV)"
     assert "more memory" in errors["devours"] and time.monotonic() - began < 60
@@ -171,7 +209,9 @@ def test_what_hangs_crashes_or_devours_costs_one_file(tmp_path):
 
 def test_broken_files_have_reasons(tmp_path):
     folder = broken(tmp_path)
-    _, ended = decoded(sorted(folder.iterdir()) + [folder / "vanished.wav", Path(f"{folder}/nul\0.wav")])
+    _, ended = decoded(
+        sorted(folder.iterdir()) + [folder / "vanished.wav", Path(f"{folder}/nul\0.wav")]
+    )
     reasons = {Path(os.fsdecode(path)).name: one.error for path, one in ended.items()}
     for name, told in BROKEN.items():
         assert told in reasons[name], (name, reasons[name])
@@ -208,7 +248,12 @@ def broken(folder: Path) -> Path:
     soundfile.write(folder / "no samples.wav", good[:0], RATE)
     for name, rate in {"1 Hz.wav": 1, "1 MHz.wav": 1_000_000}.items():
         (folder / name).write_bytes(content[:24] + rate.to_bytes(4, "little") + content[28:])
-    soundfile.write(folder / "nan.wav", np.where(np.arange(len(good)) == 999, np.nan, good[:, 0]), RATE, subtype="FLOAT")
+    soundfile.write(
+        folder / "nan.wav",
+        np.where(np.arange(len(good)) == 999, np.nan, good[:, 0]),
+        RATE,
+        subtype="FLOAT",
+    )
     (folder / "a folder.wav").mkdir()
     os.mkfifo(folder / "a pipe.wav")
     (folder / "dangling.wav").symlink_to("nowhere")
@@ -235,7 +280,12 @@ def test_decoding_processes_do_not_outlive_the_run(tmp_path):
         "pool = decoders.Decoders(SETUP, 2); print(*(p._process.pid for p in pool._processes), flush=True);"
         f"list(pool.events([{os.fsencode(tmp_path / 'hangs.wav')!r}]))"
     )
-    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
     workers = [int(pid) for pid in run.stdout.readline().split()]
     time.sleep(2)
     run.kill()
@@ -268,7 +318,11 @@ def rows(columns: table.Columns, names) -> pa.Table:
     made = []
     for k, name in enumerate(names):
         ended = worker.Ended(f"{k:064x}", 44100, 100, "is broken" if k % 3 == 2 else "")
-        made.append(columns.error(name, ended) if ended.error else columns.ok(name, ended, emotion("x", k % 4 + 1, k)))
+        made.append(
+            columns.error(name, ended)
+            if ended.error
+            else columns.ok(name, ended, emotion("x", k % 4 + 1, k))
+        )
     return columns.table(made)
 
 
@@ -277,7 +331,12 @@ def test_rows_and_curves(tmp_path):
     parts = table.Parts(tmp_path, columns)
     parts.add(rows(columns, [b"/a", b"/b\xff", b"/c", b"/d"]))
     songs, curves = pd.read_parquet(tmp_path / "songs"), pd.read_parquet(tmp_path / "curves")
-    assert list(songs["path"]) == ["/a", "/b\\xff", "/c", "/d"] and list(songs["status"]) == ["ok", "ok", "error", "ok"]
+    assert list(songs["path"]) == ["/a", "/b\\xff", "/c", "/d"] and list(songs["status"]) == [
+        "ok",
+        "ok",
+        "error",
+        "ok",
+    ]
     assert songs["path_bytes"][1] == b"/b\xff" and songs["path_bytes"].isna().sum() == 3
     for k in (0, 1, 3):
         wanted = emotion("x", k % 4 + 1, k)
@@ -285,8 +344,10 @@ def test_rows_and_curves(tmp_path):
         assert songs["valence"][k] == wanted.valence and songs["quadrant"][k] == wanted.quadrant
         np.testing.assert_array_equal(mine["arousal"], wanted.windows["arousal"])
         np.testing.assert_array_equal(mine["start"], wanted.start)
-    assert songs["valence_deviation"][3] == pytest.approx(np.std(emotion("x", 4, 3).windows["valence"], ddof=1))
-    assert np.isnan(songs["valence_deviation"][0]), "one window has no deviation"
+    assert songs["valence_std"][3] == pytest.approx(
+        np.std(emotion("x", 4, 3).windows["valence"], ddof=1)
+    )
+    assert np.isnan(songs["valence_std"][0]), "one window has no std"
     assert parts.done().to_pylist() == [b"/a", b"/b\xff", b"/c", b"/d"]
 
 
@@ -315,7 +376,9 @@ def test_a_kill_between_any_two_writes_leaves_whole_parts(tmp_path_factory, cut)
     assert done == names[: cut // 2]
     for name in names[len(done) :]:
         parts.add(rows(columns, [name]))
-    assert list(pd.read_parquet(folder / "songs")["path"]) == list(pd.read_parquet(folder / "curves")["path"])
+    assert list(pd.read_parquet(folder / "songs")["path"]) == list(
+        pd.read_parquet(folder / "curves")["path"]
+    )
     assert sorted(pd.read_parquet(folder / "songs")["path"]) == [f"/{k}" for k in range(10)]
 
 
@@ -323,7 +386,14 @@ def test_errors_are_counted_by_kind_and_can_be_forgotten(tmp_path):
     columns = table.Columns.of(TASKS["both"])
     parts = table.Parts(tmp_path, columns)
     reasons = ["states 3.0 s and holds 1.5 s", "states 9 s and holds 4.25 s", "is empty"]
-    parts.add(columns.table([columns.error(b"/%d" % k, worker.Ended(error=reason)) for k, reason in enumerate(reasons)]))
+    parts.add(
+        columns.table(
+            [
+                columns.error(b"/%d" % k, worker.Ended(error=reason))
+                for k, reason in enumerate(reasons)
+            ]
+        )
+    )
     parts.add(rows(columns, [b"/good"]))
     assert parts.counted() == table.Counts(1, {"states … s and holds … s": 2, "is empty": 1})
     assert parts.forget_errors() == 3 and parts.done().to_pylist() == [b"/good"]

@@ -27,7 +27,9 @@ from ..inference.test_litert import write as write_tflite
 from ..inference.test_model import music, save_run
 
 RATE = 44100
-GROWTH_MB = 300  # a decoder's memory after any number of damaged files, beyond what it had after the first
+GROWTH_MB = (
+    300  # a decoder's memory after any number of damaged files, beyond what it had after the first
+)
 
 # === The mutator ===
 
@@ -39,7 +41,9 @@ def _flip(data: bytearray, rng: random.Random) -> None:
 
 def _flip_head(data: bytearray, rng: random.Random) -> None:
     for _ in range(rng.choice([1, 2, 8])):
-        data[rng.randrange(min(len(data), 128))] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
+        data[rng.randrange(min(len(data), 128))] = rng.choice(
+            [0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)]
+        )
 
 
 def _cut(data: bytearray, rng: random.Random) -> None:
@@ -90,7 +94,10 @@ def mutated(original: bytes, number: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, bytes]:
-    folder, samples = tmp_path_factory.mktemp("originals"), np.stack([music(1.5, 1), music(1.5, 2)], axis=1)
+    folder, samples = (
+        tmp_path_factory.mktemp("originals"),
+        np.stack([music(1.5, 1), music(1.5, 2)], axis=1),
+    )
     files = [
         write(folder / "a.mp3", samples), write(folder / "a.flac", samples), write(folder / "a.ogg", samples),
         write(folder / "a.wav", samples), encode(folder / "a.m4a", "aac", samples, RATE),
@@ -124,7 +131,10 @@ def test_damaged_recordings_decode_or_have_a_reason(originals, tmp_path, count):
             memory.append(sum(_peak_mb(process) for process in decoders._processes))
             first = first or memory[-1]
     assert not wrong, "\n".join(wrong)
-    assert 0 < good < count and memory[-1] - memory[count // 10] < GROWTH_MB, (good, memory[:: count // 10])
+    assert 0 < good < count and memory[-1] - memory[count // 10] < GROWTH_MB, (
+        good,
+        memory[:: count // 10],
+    )
     assert not list(tmp_path.iterdir()), "something was written"
 
 
@@ -174,7 +184,9 @@ def test_damaged_keras_files(run, tmp_path, count):
     content, wrong = (run / "model.keras").read_bytes(), []
     shutil.copy(run / "config.json", tmp_path)
     for number in range(count):
-        (tmp_path / "model.keras").write_bytes(mutated(content, number) if number % 2 else inside(content, number))
+        (tmp_path / "model.keras").write_bytes(
+            mutated(content, number) if number % 2 else inside(content, number)
+        )
         loads_or_says_why(lambda: asked(tmp_path), tmp_path, wrong, f"case {number}")
     assert not wrong, "\n".join(wrong)
 
@@ -205,7 +217,9 @@ def test_damaged_settings(run, tmp_path, count):
 
 @pytest.fixture(scope="module")
 def tflite(run, tmp_path_factory):
-    return write_tflite(tmp_path_factory.mktemp("tflite") / "model.tflite", *flatbuffer(run)).read_bytes()
+    return write_tflite(
+        tmp_path_factory.mktemp("tflite") / "model.tflite", *flatbuffer(run)
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.slow)])
@@ -213,15 +227,25 @@ def test_damaged_tflite_files(tflite, tmp_path, count):
     wrong: list[str] = []
     for number in range(count):
         tail = len(tflite) - 2000  # the description behind the model
-        damaged = mutated(tflite, number) if number % 2 else tflite[:tail] + mutated(tflite[tail:], number)
+        damaged = (
+            mutated(tflite, number)
+            if number % 2
+            else tflite[:tail] + mutated(tflite[tail:], number)
+        )
         (tmp_path / "model.tflite").write_bytes(damaged)
-        loads_or_says_why(lambda: asked(tmp_path / "model.tflite"), tmp_path, wrong, f"case {number}")
+        loads_or_says_why(
+            lambda: asked(tmp_path / "model.tflite"), tmp_path, wrong, f"case {number}"
+        )
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("kind, count", [("parquet", 50), ("csv", 50)])
 def test_damaged_lists(tmp_path, kind, count):
-    table, file, wrong = pd.DataFrame({"path": [f"songs/{k}.mp3" for k in range(300)]}), tmp_path / f"list.{kind}", []
+    table, file, wrong = (
+        pd.DataFrame({"path": [f"songs/{k}.mp3" for k in range(300)]}),
+        tmp_path / f"list.{kind}",
+        [],
+    )
     table.to_parquet(file) if kind == "parquet" else table.to_csv(file, index=False)
     content = file.read_bytes()
     for number in range(count):
@@ -262,10 +286,30 @@ def _lambda(evil: str) -> dict:
     "harm",
     [
         _lambda,
-        lambda evil: {"module": "builtins", "class_name": "exec", "config": evil, "registered_name": None},
-        lambda evil: {"module": "os", "class_name": "system", "config": f"touch {evil}", "registered_name": "system"},
-        lambda evil: {"module": "subprocess", "class_name": "Popen", "config": {"args": ["true"]}, "registered_name": None},
-        lambda evil: {"module": "builtins", "class_name": "function", "config": "exec", "registered_name": "function"},
+        lambda evil: {
+            "module": "builtins",
+            "class_name": "exec",
+            "config": evil,
+            "registered_name": None,
+        },
+        lambda evil: {
+            "module": "os",
+            "class_name": "system",
+            "config": f"touch {evil}",
+            "registered_name": "system",
+        },
+        lambda evil: {
+            "module": "subprocess",
+            "class_name": "Popen",
+            "config": {"args": ["true"]},
+            "registered_name": None,
+        },
+        lambda evil: {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "exec",
+            "registered_name": "function",
+        },
         lambda evil: {"class_name": "__lambda__", "config": {"value": "AAAA"}},
     ],
 )
@@ -286,6 +330,8 @@ def test_a_model_that_brings_code_is_refused(run, tmp_path, harm):
             new.writestr(name, member)
     with pytest.raises(InputError, match="is damaged or no model|holds another network than ADFF"):
         EmotionModel.load(tmp_path)
-    with pytest.raises(InputError, match="is damaged or no model"):  # by Keras itself, should it come so far
+    with pytest.raises(
+        InputError, match="is damaged or no model"
+    ):  # by Keras itself, should it come so far
         load_network(tmp_path / "model.keras")
     assert not touched.exists()

@@ -41,7 +41,12 @@ def silence(file: Path, hours: float, rate_hz: int = 8000) -> Path:
     """A wav of silence that takes no room on the disk."""
     size = int(hours * 3600 * rate_hz) * 2
     head = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    form = (1).to_bytes(2, "little") * 2 + rate_hz.to_bytes(4, "little") + (2 * rate_hz).to_bytes(4, "little") + b"\2\0\x10\0"
+    form = (
+        (1).to_bytes(2, "little") * 2
+        + rate_hz.to_bytes(4, "little")
+        + (2 * rate_hz).to_bytes(4, "little")
+        + b"\2\0\x10\0"
+    )
     file.write_bytes(head + form + b"data" + size.to_bytes(4, "little"))
     with open(file, "r+b") as opened:
         opened.truncate(44 + size)
@@ -54,11 +59,24 @@ def test_ten_hours_take_the_memory_of_ten_minutes(tmp_path):
     peaks = {}
     for hours in (1 / 6, 10):
         song = silence(tmp_path / f"{hours:.2f}.wav", hours)
-        command = [sys.executable, "-c", CODE, str(model), str(song), str(tmp_path / f"{hours:.2f}")]
-        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout
+        command = [
+            sys.executable,
+            "-c",
+            CODE,
+            str(model),
+            str(song),
+            str(tmp_path / f"{hours:.2f}"),
+        ]
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        ).stdout
         peaks[hours] = [float(number) for number in told.split()]
         (row,) = pd.read_parquet(tmp_path / f"{hours:.2f}" / "songs").to_dict("records")
-        assert row["status"] == "ok" and row["seconds"] == pytest.approx(hours * 3600) and row["windows"] == hours * 3600
+        assert (
+            row["status"] == "ok"
+            and row["seconds"] == pytest.approx(hours * 3600)
+            and row["windows"] == hours * 3600
+        )
     (short, short_decoder), (long, long_decoder) = peaks.values()
     assert long - short < 200 and long_decoder - short_decoder < 50, peaks
     print(peaks)

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from adff_tf.catalogue import on_ray, run
+from adff_tf.inference import emotion
 from adff_tf.inference import model as inference_model
 from adff_tf.support.console import Silent
 
@@ -29,7 +30,7 @@ def library(folder: Path, count: int) -> list[str]:
     return sorted(str(file) for file in folder.iterdir())
 
 
-def predicted(model: Path, files: list[str]) -> dict[str, inference_model.Emotion]:
+def predicted(model: Path, files: list[str]) -> dict[str, emotion.Emotion]:
     asked = inference_model.EmotionModel.load(model)
     return {file: asked.predict(file) for file in files}
 
@@ -37,10 +38,14 @@ def predicted(model: Path, files: list[str]) -> dict[str, inference_model.Emotio
 def test_rows_are_those_of_the_local_engine(model, tmp_path):
     files = library(tmp_path / "songs", 5)
     (tmp_path / "songs" / "x.wav").write_text("no sound")
-    done = run.score(model, [str(tmp_path / "songs")], tmp_path / "out", ways=run.Ways("ray", actor_cores=1))
+    done = run.score(
+        model, [str(tmp_path / "songs")], tmp_path / "out", ways=run.Ways("ray", actor_cores=1)
+    )
     check(tmp_path / "out", predicted(model, files))
     assert done.counts.ok == 5 and list(done.counts.errors.values()) == [1]
-    assert run.score(model, [str(tmp_path / "songs")], tmp_path / "out").new == 0, "either engine goes on with the other's folder"
+    assert run.score(model, [str(tmp_path / "songs")], tmp_path / "out").new == 0, (
+        "either engine goes on with the other's folder"
+    )
 
 
 def test_a_machine_that_dies_half_way(model, tmp_path, monkeypatch):
@@ -65,7 +70,9 @@ def test_a_machine_that_dies_half_way(model, tmp_path, monkeypatch):
 
     try:
         ways = run.Ways("ray", ray_address=cluster.address, actor_cores=1)
-        done = run.score(model, [str(tmp_path / "songs")], tmp_path / "out", ways=ways, listener=Kills())
+        done = run.score(
+            model, [str(tmp_path / "songs")], tmp_path / "out", ways=ways, reporter=Kills()
+        )
     finally:
         cluster.shutdown()
     assert done.new == 40

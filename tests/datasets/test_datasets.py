@@ -55,9 +55,11 @@ def make_deam(root: Path) -> Path:
     return fill(
         root,
         {
-            DEAM_LABELS + "1_2000.csv": "song_id, valence_mean, valence_std, arousal_mean, arousal_std\r\n"
+            DEAM_LABELS
+            + "1_2000.csv": "song_id, valence_mean, valence_std, arousal_mean, arousal_std\r\n"
             "1001,9,0.5,5,0.6\r\n1000,9,0.5,1,0.6\r\n2,3.1,0.94,3,0.63\r\n",
-            DEAM_LABELS + "2000_2058.csv": "song_id, valence_mean, valence_std, valence_ max_mean, arousal_mean, arousal_std\r\n"
+            DEAM_LABELS
+            + "2000_2058.csv": "song_id, valence_mean, valence_std, valence_ max_mean, arousal_mean, arousal_std\r\n"
             "2001,3.0,0.98,5.0,7.0,0.8\r\n",
             "DEAM_audio/MEMD_audio/2.mp3": "",
             "DEAM_audio/MEMD_audio/1000.mp3": "",
@@ -96,13 +98,25 @@ def make_emopia(root: Path) -> Path:
 
 
 def make_folders(root: Path) -> Path:
-    return fill(root, {"Q1/b.wav": "", "Q2/a.mp3": "", "Q3/c10.m4a": "", "Q3/c9.aac": "", "Q4/d.ogg": "", "Q4/cover.jpg": ""})
+    return fill(
+        root,
+        {
+            "Q1/b.wav": "",
+            "Q2/a.mp3": "",
+            "Q3/c10.m4a": "",
+            "Q3/c9.aac": "",
+            "Q4/d.ogg": "",
+            "Q4/cover.jpg": "",
+        },
+    )
 
 
 def make_manifest(root: Path) -> Path:
     fill(
         root,
-        {"my songs.csv": 'path,valence,arousal,group\n"b, live.mp3",1,9,\nsub/a.wav,5,3,The Band\nnone.mp3,2.5,7,The Band\n'},
+        {
+            "my songs.csv": 'path,valence,arousal,group\n"b, live.mp3",1,9,\nsub/a.wav,5,3,The Band\nnone.mp3,2.5,7,The Band\n'
+        },
     )
     fill(root, {"b, live.mp3": "", "sub/a.wav": ""})
     return root / "my songs.csv"
@@ -132,7 +146,11 @@ CASES = {
     "pmemo": Case(
         pmemo,
         make_pmemo,
-        [("2", 0.15, -0.2, "21 Savage"), ("4", 0.5, -0.5, "4"), ("10", -1, 1, "Tyler, The Creator")],
+        [
+            ("2", 0.15, -0.2, "21 Savage"),
+            ("4", 0.5, -0.5, "4"),
+            ("10", -1, 1, "Tyler, The Creator"),
+        ],
         4,
         (
             "2 of the 6 songs in metadata.csv have no static label and are left out: 5, 21.",
@@ -144,7 +162,12 @@ CASES = {
     "deam": Case(
         deam,
         make_deam,
-        [("2", -0.5, -0.475, "2"), ("1000", -1, 1, "1000"), ("1001", 1, 0, "1001"), ("2001", -0.5, 0.5, "2001")],
+        [
+            ("2", -0.5, -0.475, "2"),
+            ("1000", -1, 1, "1000"),
+            ("1001", 1, 0, "1001"),
+            ("2001", -0.5, 0.5, "2001"),
+        ],
         4,
         (
             "The valence and arousal columns of the 2 songs with song_id <= 1000 are swapped in the published file and "
@@ -154,7 +177,11 @@ CASES = {
     "emomusic": Case(
         emomusic,
         make_emomusic,
-        [("3", -0.425, -0.375, "Kevin MacLeod"), ("7", 0.25, 0, "7"), ("12", -1, 1, "Kevin MacLeod")],
+        [
+            ("3", -0.425, -0.375, "Kevin MacLeod"),
+            ("7", 0.25, 0, "7"),
+            ("12", -1, 1, "Kevin MacLeod"),
+        ],
         3,
         ("1 tracks have no artist in songs_info.csv, each is a group of its own: 7.",),
     ),
@@ -176,13 +203,23 @@ CASES = {
     "folders": Case(
         quadrants,
         make_folders,
-        [("a", -1, 1, "a"), ("b", 1, 1, "b"), ("c9", -1, -1, "c9"), ("c10", -1, -1, "c10"), ("d", 1, -1, "d")],
+        [
+            ("a", -1, 1, "a"),
+            ("b", 1, 1, "b"),
+            ("c9", -1, -1, "c9"),
+            ("c10", -1, -1, "c10"),
+            ("d", 1, -1, "d"),
+        ],
         5,
     ),
     "csv": Case(
         csv_file,
         make_manifest,
-        [("b, live.mp3", -1, 1, "b, live.mp3"), ("none.mp3", -0.625, 0.5, "The Band"), ("sub/a.wav", 0, -0.5, "The Band")],
+        [
+            ("b, live.mp3", -1, 1, "b, live.mp3"),
+            ("none.mp3", -0.625, 0.5, "The Band"),
+            ("sub/a.wav", 0, -0.5, "The Band"),
+        ],
         3,
         label_range=(1, 9),
     ),
@@ -224,7 +261,11 @@ def test_index_keeps_the_contract(case, root):
     for name in ("valence", "arousal"):
         assert tracks[name].dtype == np.float64 and tracks[name].abs().max() <= 1
     assert all(os.path.isabs(path) for path in tracks["path"])
-    assert [path for path in tracks["path"] if not Path(path).is_file() and not path.endswith("none.mp3")] == []
+    assert [
+        path
+        for path in tracks["path"]
+        if not Path(path).is_file() and not path.endswith("none.mp3")
+    ] == []
     assert found.labels == ("quadrant" if case.module is quadrants else "continuous")
     if found.labels == "quadrant":
         assert set(tracks["valence"]) | set(tracks["arousal"]) == {-1, 1}
@@ -237,7 +278,10 @@ def test_index_keeps_the_contract(case, root):
 def test_layout_is_recognised_by_one_module_alone(case, root):
     matching = [module.NAME for module in datasets._MODULES.values() if module.matches(root)]
     assert matching == [case.module.NAME]
-    auto, named = datasets.load(root, **case.options), datasets.load(str(root), case.module.NAME, **case.options)
+    auto, named = (
+        datasets.load(root, **case.options),
+        datasets.load(str(root), case.module.NAME, **case.options),
+    )
     pd.testing.assert_frame_equal(auto.tracks, named.tracks)
     assert auto.notes == named.notes
 
@@ -256,12 +300,16 @@ def test_labels_hold_every_labelled_track(case, root):
 def test_values_worked_by_hand(case, root):
     if case.rows is None:
         written = pd.read_csv(root / "labels.csv", dtype={"track_id": str, "group": str})
-        rows = list(written[["track_id", "valence", "arousal", "group"]].itertuples(index=False, name=None))
+        rows = list(
+            written[["track_id", "valence", "arousal", "group"]].itertuples(index=False, name=None)
+        )
     else:
         rows = case.rows
     tracks = case.module.index(root, **case.options).tracks
     assert tracks["track_id"].tolist() == [row[0] for row in rows]
-    np.testing.assert_allclose(tracks[["valence", "arousal"]], [row[1:3] for row in rows], atol=1e-12)
+    np.testing.assert_allclose(
+        tracks[["valence", "arousal"]], [row[1:3] for row in rows], atol=1e-12
+    )
     assert tracks["group"].tolist() == [row[3] for row in rows]
     if case.rows is not None:
         assert case.module.index(root, **case.options).notes == case.notes
@@ -270,7 +318,10 @@ def test_values_worked_by_hand(case, root):
 def test_relative_folder_gives_absolute_paths(case, root, monkeypatch):
     monkeypatch.chdir(root.parent)
     relative = datasets.load(root.name, **case.options)
-    assert relative.tracks["path"].tolist() == datasets.load(root, **case.options).tracks["path"].tolist()
+    assert (
+        relative.tracks["path"].tolist()
+        == datasets.load(root, **case.options).tracks["path"].tolist()
+    )
 
 
 def test_label_range_is_refused_where_the_set_knows_its_own(case, root):
@@ -327,7 +378,12 @@ def test_folder_that_is_two_data_sets(tmp_path):
     make_pmemo(tmp_path)
     make_folders(tmp_path)
     message = error(tmp_path)
-    assert "several" in message and "pmemo:" in message and "quadrants:" in message and "deam:" not in message
+    assert (
+        "several" in message
+        and "pmemo:" in message
+        and "quadrants:" in message
+        and "deam:" not in message
+    )
     assert len(datasets.load(tmp_path, "pmemo").tracks) == 3
 
 
@@ -341,11 +397,20 @@ def test_unreadable_folder(tmp_path, monkeypatch, denied):
         return iterdir(path)
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    assert error(tmp_path) == f"{folder} cannot be read: Permission denied. Give a folder that this user may read."
+    assert (
+        error(tmp_path)
+        == f"{folder} cannot be read: Permission denied. Give a folder that this user may read."
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "audio"), [("pmemo", "chorus"), ("deam", "MEMD_audio"), ("emomusic", "clips_45seconds"), ("emopia", "audio")]
+    ("name", "audio"),
+    [
+        ("pmemo", "chorus"),
+        ("deam", "MEMD_audio"),
+        ("emomusic", "clips_45seconds"),
+        ("emopia", "audio"),
+    ],
 )
 def test_no_audio_at_all_says_where_it_was_sought(tmp_path, name, audio):
     root = CASES[name].make(tmp_path)
@@ -353,7 +418,11 @@ def test_no_audio_at_all_says_where_it_was_sought(tmp_path, name, audio):
         if path.suffix.lower() in index.SUFFIXES:
             path.unlink()
     message = error(root)
-    assert f"None of the {CASES[name].labelled} labelled tracks" in message and str(root) in message and audio in message
+    assert (
+        f"None of the {CASES[name].labelled} labelled tracks" in message
+        and str(root) in message
+        and audio in message
+    )
     assert len(CASES[name].module.labels(root)) == CASES[name].labelled
     if audio != "audio":
         shutil.rmtree(next(root.rglob(audio)))
@@ -373,7 +442,11 @@ def test_one_quadrant_missing_is_noted(tmp_path):
 def test_two_files_for_one_track(tmp_path):
     fill(make_pmemo(tmp_path / "pmemo"), {"chorus/2.wav": ""})
     message = error(tmp_path / "pmemo")
-    assert "1 tracks have more than one audio file" in message and "2.mp3" in message and "2.wav" in message
+    assert (
+        "1 tracks have more than one audio file" in message
+        and "2.mp3" in message
+        and "2.wav" in message
+    )
     fill(make_folders(tmp_path / "folders"), {"Q3/b.mp3": ""})
     message = error(tmp_path / "folders")
     assert "Q1/b.wav" in message and "Q3/b.mp3" in message
@@ -415,7 +488,9 @@ def spoilt(request, tmp_path) -> Callable[[Callable[[str], str]], str]:
         assert changed != good
         file.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
         message = error(root, **case.options)
-        assert (str(tmp_path / "DEAM_Annotations") if request.param == "deam" else str(file)) in message
+        assert (
+            str(tmp_path / "DEAM_Annotations") if request.param == "deam" else str(file)
+        ) in message
         return message
 
     return spoil
@@ -423,7 +498,9 @@ def spoilt(request, tmp_path) -> Callable[[Callable[[str], str]], str]:
 
 def cell(text: str, row: int, column: int, value: str) -> str:
     """The table with one cell replaced; row 1 is the first below the header."""
-    table = pd.DataFrame([line.split(",") for line in text.replace('"b, live.mp3"', "b.mp3").splitlines()])
+    table = pd.DataFrame(
+        [line.split(",") for line in text.replace('"b, live.mp3"', "b.mp3").splitlines()]
+    )
     table.iloc[row, column] = value
     return table.to_csv(header=False, index=False)
 
@@ -443,12 +520,17 @@ def test_labels_out_of_range(tmp_path, value):
         case = CASES[name]
         root = case.make(tmp_path / name)
         text = (tmp_path / name / file).read_text(encoding="utf-8")
-        (tmp_path / name / file).write_text(cell(cell(text, 1, 1, value), 2, 1, value), encoding="utf-8")
+        (tmp_path / name / file).write_text(
+            cell(cell(text, 1, 1, value), 2, 1, value), encoding="utf-8"
+        )
         message = error(root, **case.options)
         low, high = (0, 1) if name == "pmemo" else (1, 9)
         assert f"2 labels are not numbers from {low} to {high}:" in message
         assert message.count(f" {value}\n") == 2
-        assert all(track in message for track in {"pmemo": ("10:", "2:"), "deam": ("1001:", "1000:")}.get(name, ()))
+        assert all(
+            track in message
+            for track in {"pmemo": ("10:", "2:"), "deam": ("1001:", "1000:")}.get(name, ())
+        )
 
 
 def test_duplicate_ids(spoilt):
@@ -463,8 +545,12 @@ def test_empty_ids(tmp_path):
 
 
 def test_wrong_columns_say_what_was_found_and_what_is_needed(spoilt):
-    message = spoilt(lambda text: "who,what,ever,else,more,and\n" + "".join(text.splitlines(keepends=True)[1:]))
-    assert "has no column" in message and "Found: who, what, ever" in message and "Needed: " in message
+    message = spoilt(
+        lambda text: "who,what,ever,else,more,and\n" + "".join(text.splitlines(keepends=True)[1:])
+    )
+    assert (
+        "has no column" in message and "Found: who, what, ever" in message and "Needed: " in message
+    )
 
 
 def test_a_column_twice(tmp_path):
@@ -491,7 +577,9 @@ def test_rows_of_another_length(spoilt):
 
 
 def test_text_that_is_not_utf8(spoilt):
-    assert "no CSV file in UTF-8" in spoilt(lambda text: text.encode() + "Beyoncé,1,1\n".encode("latin-1"))
+    assert "no CSV file in UTF-8" in spoilt(
+        lambda text: text.encode() + "Beyoncé,1,1\n".encode("latin-1")
+    )
 
 
 def test_a_quote_that_never_closes(spoilt):
@@ -525,7 +613,10 @@ def test_quadrants_that_cannot_be(tmp_path, old, new, named):
 def test_names_that_state_no_quadrant_and_no_song(tmp_path):
     fill(tmp_path, {"label.csv": "ID,4Q\nplain,3\none_two,4\n", "plain.mp3": "", "one_two.mp3": ""})
     tracks = datasets.load(tmp_path).tracks
-    assert tracks["group"].tolist() == ["one_two", "plain"] and tracks["valence"].tolist() == [1, -1]
+    assert tracks["group"].tolist() == ["one_two", "plain"] and tracks["valence"].tolist() == [
+        1,
+        -1,
+    ]
 
 
 # --- The CSV table ---
@@ -547,7 +638,10 @@ def test_paths_are_relative_to_the_table(tmp_path, monkeypatch):
 
 
 def test_ids_groups_white_space_and_a_byte_order_mark(tmp_path):
-    tracks = table(tmp_path, "\ufeffpath , valence,arousal, track_id,mood,group\n a.mp3 , 0.5,1 , 07,x, A \n\nb.mp3,0,0,8,y,\n")
+    tracks = table(
+        tmp_path,
+        "\ufeffpath , valence,arousal, track_id,mood,group\n a.mp3 , 0.5,1 , 07,x, A \n\nb.mp3,0,0,8,y,\n",
+    )
     assert tracks["track_id"].tolist() == ["07", "8"] and tracks["group"].tolist() == ["A", "8"]
     assert tracks["valence"].tolist() == [0, -1]
 
@@ -571,7 +665,13 @@ def test_label_range_that_is_none(tmp_path, label_range):
 # --- The shared parts ---
 
 TRACKS = pd.DataFrame(
-    {"track_id": ["a", "b"], "path": ["/a", "/b"], "valence": [0.0, 1.0], "arousal": [-1.0, 0.5], "group": ["a", "b"]}
+    {
+        "track_id": ["a", "b"],
+        "path": ["/a", "/b"],
+        "valence": [0.0, 1.0],
+        "arousal": [-1.0, 0.5],
+        "group": ["a", "b"],
+    }
 )
 
 
@@ -582,7 +682,10 @@ def test_validate_returns_the_table():
 @pytest.mark.parametrize(
     ("bad", "named"),
     [
-        (TRACKS.drop(columns="group"), "track_id, path, valence, arousal; expected are exactly .*, group"),
+        (
+            TRACKS.drop(columns="group"),
+            "track_id, path, valence, arousal; expected are exactly .*, group",
+        ),
         (TRACKS.assign(fold=1), "fold; expected"),
         (TRACKS.iloc[:0], "no tracks"),
         (TRACKS.assign(track_id="a"), r"a \(2 times\)"),
@@ -611,7 +714,10 @@ def test_scale_stays_within_and_keeps_the_order(low, width, parts):
 
 
 def test_natural_order():
-    assert index.named(["b2", "a10", "10", "a9", "2", "a", "01", "1"]) == "01, 1, 2, 10, a, a9, a10, b2"
+    assert (
+        index.join_ids(["b2", "a10", "10", "a9", "2", "a", "01", "1"])
+        == "01, 1, 2, 10, a, a9, a10, b2"
+    )
 
 
 def test_names_that_are_not_utf8_are_told(tmp_path):

@@ -38,19 +38,27 @@ def render(factors: synthetic.Factors, seed: int, seconds: float = 6.0) -> np.nd
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    return synthetic.make(tmp_path_factory.mktemp("set") / "small", clips=4, seconds=2.0, seed=3, workers=1)
+    return synthetic.make(
+        tmp_path_factory.mktemp("set") / "small", clips=4, seconds=2.0, seed=3, workers=1
+    )
 
 
 @pytest.fixture(scope="module")
 def drawn() -> pd.DataFrame:
     """The factors of 4000 clips, each scaled to [-1, 1]."""
     rows = [synthetic.draw(np.random.default_rng([0, number])) for number in range(4000)]
-    return pd.DataFrame([{name: row.scaled(name) for name in vars(row)} | {"labels": row} for row in rows])
+    return pd.DataFrame(
+        [{name: row.scaled(name) for name in vars(row)} | {"labels": row} for row in rows]
+    )
 
 
 # === Labels ===
@@ -67,7 +75,9 @@ def test_labels_by_hand():
         consonance=0.6,
         register_semitones=4.5,  # 0.5
     )
-    assert factors.arousal == pytest.approx(1.25 * (0.04 * -0.5 + 0.2 * 1 + 0.36 * 0 + 0.22 * 0.5 - 0.28 * -0.5))
+    assert factors.arousal == pytest.approx(
+        1.25 * (0.04 * -0.5 + 0.2 * 1 + 0.36 * 0 + 0.22 * 0.5 - 0.28 * -0.5)
+    )
     assert factors.valence == pytest.approx(0.15 * -1 + 0.5 * 0.6 + 0.35 * 0.5)
 
 
@@ -104,7 +114,12 @@ def test_the_set_is_what_the_module_says(small):
     assert sorted(files(small)) == sorted(["labels.csv", "synthetic.json", *table["path"]])
     for path in table["path"]:
         info = soundfile.info(small / path)
-        assert (info.samplerate, info.channels, info.frames, info.subtype) == (44100, 1, 88200, "PCM_16")
+        assert (info.samplerate, info.channels, info.frames, info.subtype) == (
+            44100,
+            1,
+            88200,
+            "PCM_16",
+        )
 
 
 def test_index(small):
@@ -159,7 +174,9 @@ def test_goes_on_after_a_kill(small, tmp_path):
 # === What users do wrong ===
 
 
-@pytest.mark.parametrize("other", [{"clips": 5}, {"seconds": 3.0}, {"seed": 4}, {"sample_rate_hz": 22050}])
+@pytest.mark.parametrize(
+    "other", [{"clips": 5}, {"seconds": 3.0}, {"seed": 4}, {"sample_rate_hz": 22050}]
+)
 def test_another_recipe_is_refused(small, other):
     before = files(small)
     with pytest.raises(InputError, match=f"another recipe: {next(iter(other))}"):
@@ -188,7 +205,14 @@ def test_a_damaged_recipe(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"clips": 0}, {"clips": 2.5}, {"seconds": 1.0}, {"seconds": float("nan")}, {"seed": -1}, {"sample_rate_hz": 100}],
+    [
+        {"clips": 0},
+        {"clips": 2.5},
+        {"seconds": 1.0},
+        {"seconds": float("nan")},
+        {"seed": -1},
+        {"sample_rate_hz": 100},
+    ],
 )
 def test_arguments_out_of_range(tmp_path, wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
@@ -225,8 +249,12 @@ def test_finite_level_and_no_clipping():
 
 
 def test_one_onset_is_composed_for_each_that_is_asked_for():
-    for seed, (tempo, density) in enumerate([(60.0, 7.0), (111.9, 7.0), (112.1, 7.0), (160.0, 2.0), (90.0, 3.3)]):
-        notes, _ = composer.compose(changed(tempo_bpm=tempo, density_hz=density), 12.0, np.random.default_rng(seed))
+    for seed, (tempo, density) in enumerate(
+        [(60.0, 7.0), (111.9, 7.0), (112.1, 7.0), (160.0, 2.0), (90.0, 3.3)]
+    ):
+        notes, _ = composer.compose(
+            changed(tempo_bpm=tempo, density_hz=density), 12.0, np.random.default_rng(seed)
+        )
         assert len({note.start_s for note in notes}) == round(density * 12)
         assert max(note.start_s for note in notes) < 12
 
@@ -255,7 +283,9 @@ def clash(wave: np.ndarray) -> float:
 
 def gaps(wave: np.ndarray) -> float:
     """Share of the frames that lie 12 dB under the loud ones."""
-    level = librosa.amplitude_to_db(librosa.feature.rms(y=wave, frame_length=1024, hop_length=256)[0])
+    level = librosa.amplitude_to_db(
+        librosa.feature.rms(y=wave, frame_length=1024, hop_length=256)[0]
+    )
     return float(np.mean(level < np.percentile(level, 90) - 12))
 
 
@@ -270,16 +300,23 @@ def gaps(wave: np.ndarray) -> float:
     ],
 )
 def test_librosa_hears_each_factor(name, low, high, heard):
-    pairs = [(heard(render(changed(**{name: low}), seed)), heard(render(changed(**{name: high}), seed))) for seed in range(6)]
+    pairs = [
+        (heard(render(changed(**{name: low}), seed)), heard(render(changed(**{name: high}), seed)))
+        for seed in range(6)
+    ]
     assert sum(one < other for one, other in pairs) >= 5, pairs
 
 
 def test_librosa_hears_the_tempo():
     right = 0
     for seed, tempo in enumerate([70.0, 90.0, 110.0, 130.0, 150.0, 80.0]):
-        heard = float(librosa.feature.tempo(y=render(changed(tempo_bpm=tempo), seed, 10.0), sr=RATE)[0])
+        heard = float(
+            librosa.feature.tempo(y=render(changed(tempo_bpm=tempo), seed, 10.0), sr=RATE)[0]
+        )
         octaves = np.log2(heard / tempo)
-        right += abs(octaves - round(octaves)) < 0.06  # a listener too may tap at half or twice the beat
+        right += (
+            abs(octaves - round(octaves)) < 0.06
+        )  # a reporter too may tap at half or twice the beat
     assert right >= 5
 
 
@@ -290,7 +327,9 @@ def test_librosa_hears_the_mode():
         for mode in ("major", "minor"):
             factors = changed(mode=mode)
             key = composer.compose(factors, 8.0, np.random.default_rng(seed))[1].key
-            chroma = librosa.feature.chroma_stft(y=render(factors, seed, 8.0), sr=RATE, n_fft=8192, tuning=0.0).mean(1)
+            chroma = librosa.feature.chroma_stft(
+                y=render(factors, seed, 8.0), sr=RATE, n_fft=8192, tuning=0.0
+            ).mean(1)
             major_third, minor_third = chroma[(key + 4) % 12], chroma[(key + 3) % 12]
             right += (major_third > minor_third) == (mode == "major")
     assert right >= 14
@@ -298,11 +337,13 @@ def test_librosa_hears_the_mode():
 
 @pytest.fixture(scope="module")
 def best_single_feature():
-    """The greatest R² of arousal and of valence that the level or one band's mean or deviation over time has alone."""
+    """The greatest R² of arousal and of valence that the level or one band's mean or std over time has alone."""
     features, targets = [], []
     for number in range(80):
         factors, wave = synthetic.clip(5, number, 3.0, RATE)
-        power = librosa.feature.melspectrogram(y=wave, sr=RATE, n_fft=2048, hop_length=882, n_mels=128)
+        power = librosa.feature.melspectrogram(
+            y=wave, sr=RATE, n_fft=2048, hop_length=882, n_mels=128
+        )
         log_mel = 10 * np.log10(np.maximum(power, 1e-10))
         features.append([*log_mel.mean(1), *log_mel.std(1), np.log10(np.mean(wave**2))])
         targets.append([factors.arousal, factors.valence])

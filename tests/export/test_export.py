@@ -71,7 +71,9 @@ def test_the_folder_holds_what_it_should(exported):
     assert held == beside | set(TFLITE) | {"adff_log_mel_float32.tflite"}
     assert (done.folder / "model.keras").read_bytes() == (run / "model.keras").read_bytes()
     assert json.loads((done.folder / "parity.json").read_text()) == done.report
-    assert (done.folder / "saved_model/1/assets.extra/tf_serving_warmup_requests").stat().st_size > 0
+    assert (
+        done.folder / "saved_model/1/assets.extra/tf_serving_warmup_requests"
+    ).stat().st_size > 0
     assert not [path for path in done.folder.parent.iterdir() if path.name.startswith(".")]
 
 
@@ -104,15 +106,21 @@ def test_a_whole_recording_is_cut_as_prediction_cuts_it(exported, signatures, se
     _, model, _ = exported
     waveform, hop_s = music(seconds, 4), 0.5
     wanted = model.predict(waveform, RATE, hop_s)
-    found = signatures["recording"](waveform=tf.constant(waveform), hop=tf.constant(round(hop_s * RATE)))
+    found = signatures["recording"](
+        waveform=tf.constant(waveform), hop=tf.constant(round(hop_s * RATE))
+    )
     np.testing.assert_allclose(found["start"], wanted.start, atol=1e-4)
     for name, values in wanted.windows.items():
         np.testing.assert_allclose(found[name], values, atol=1e-5)
 
 
-@pytest.mark.parametrize("hop, samples", [(0, WINDOW), (-5, WINDOW), (WINDOW + 1, WINDOW), (100, 0)])
+@pytest.mark.parametrize(
+    "hop, samples", [(0, WINDOW), (-5, WINDOW), (WINDOW + 1, WINDOW), (100, 0)]
+)
 def test_a_recording_is_refused(signatures, hop, samples):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="hop is in samples|the waveform is empty"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="hop is in samples|the waveform is empty"
+    ):
         signatures["recording"](waveform=tf.zeros(samples), hop=tf.constant(hop))
 
 
@@ -126,7 +134,9 @@ def test_what_is_no_window_is_refused(signatures, samples):
 def test_what_is_no_log_mel_of_a_window_is_refused(exported, signatures):
     experiment = exported[1].experiment
     with pytest.raises(tf.errors.InvalidArgumentError, match="EnsureShape"):
-        signatures["log_mel"](log_mel=tf.zeros((1, experiment.frames + 1, experiment.frontend.mels)))
+        signatures["log_mel"](
+            log_mel=tf.zeros((1, experiment.frames + 1, experiment.frontend.mels))
+        )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -143,15 +153,24 @@ def test_it_tells_what_it_is(exported, signatures):
     (told,) = signatures["about"](query=tf.constant([""]))["about"].numpy()
     told = json.loads(told)
     assert told == json.loads((exported[2].folder / "adff.json").read_text())
-    assert (told["sample_rate_hz"], told["window"], told["frames"], told["mels"]) == (RATE, WINDOW, 100, 128)
+    assert (told["sample_rate_hz"], told["window"], told["frames"], told["mels"]) == (
+        RATE,
+        WINDOW,
+        100,
+        128,
+    )
     assert told["task"] == exported[1].task.name and told["scale"] == [-1, 1]
 
 
 def test_core_operations_alone(exported):
     """No custom operation and none of cuDNN: `tf.raw_ops` holds TensorFlow's own and no others."""
-    found = saved_model_pb2.SavedModel.FromString((exported[2].folder / "saved_model/1/saved_model.pb").read_bytes())
+    found = saved_model_pb2.SavedModel.FromString(
+        (exported[2].folder / "saved_model/1/saved_model.pb").read_bytes()
+    )
     graph = found.meta_graphs[0].graph_def
-    ops = {node.op for node in graph.node} | {node.op for function in graph.library.function for node in function.node_def}
+    ops = {node.op for node in graph.node} | {
+        node.op for function in graph.library.function for node in function.node_def
+    }
     functions = {function.signature.name for function in graph.library.function}
     assert len(ops) > 30 and "Conv2D" in ops
     strangers = {op for op in ops - functions if not hasattr(tf.raw_ops, op)}
@@ -162,13 +181,23 @@ def test_the_session_loader_of_tensorflow_serving(exported, tmp_path):
     """TensorFlow's C API, in a process that never imports TensorFlow."""
     _, model, done = exported
     place = done.folder / "saved_model/1"
-    meta = saved_model_pb2.SavedModel.FromString((place / "saved_model.pb").read_bytes()).meta_graphs[0]
+    meta = saved_model_pb2.SavedModel.FromString(
+        (place / "saved_model.pb").read_bytes()
+    ).meta_graphs[0]
     signature, waveforms = meta.signature_def["serving_default"], some_windows(2)
     names = {name: tensor.name for name, tensor in signature.outputs.items()}
     np.savez(tmp_path / "in.npz", **{signature.inputs["waveform"].name: waveforms})
     library = Path(importlib.util.find_spec("tensorflow").origin).parent
     script = Path(__file__).parents[1] / "c_session.py"
-    command = [sys.executable, script, library, place, tmp_path / "in.npz", tmp_path / "out.npz", *names.values()]
+    command = [
+        sys.executable,
+        script,
+        library,
+        place,
+        tmp_path / "in.npz",
+        tmp_path / "out.npz",
+        *names.values(),
+    ]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "out.npz")
@@ -179,8 +208,22 @@ def test_the_session_loader_of_tensorflow_serving(exported, tmp_path):
 def test_saved_model_cli(exported, tmp_path):
     _, model, done = exported
     np.save(tmp_path / "waveform.npy", some_windows(1))
-    tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", "--dir", str(done.folder / "saved_model/1")]
-    asked = ["--tag_set", "serve", "--signature_def", "serving_default", "--inputs", f"waveform={tmp_path / 'waveform.npy'}"]
+    tool = [
+        sys.executable,
+        "-m",
+        "tensorflow.python.tools.saved_model_cli",
+        "run",
+        "--dir",
+        str(done.folder / "saved_model/1"),
+    ]
+    asked = [
+        "--tag_set",
+        "serve",
+        "--signature_def",
+        "serving_default",
+        "--inputs",
+        f"waveform={tmp_path / 'waveform.npy'}",
+    ]
     ran = subprocess.run([*tool, *asked, "--outdir", str(tmp_path)], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     for name, values in model.answer(some_windows(1)).items():
@@ -195,7 +238,10 @@ def test_tflite_files(exported, name):
     _, model, done = exported
     content = (done.folder / name).read_bytes()
     about = json.loads(zipfile.ZipFile(done.folder / name).read("adff.json"))
-    assert content[4:8] == b"TFL3" and hashlib.sha256(content[: about["size"]]).hexdigest() == about["sha256"]
+    assert (
+        content[4:8] == b"TFL3"
+        and hashlib.sha256(content[: about["size"]]).hexdigest() == about["sha256"]
+    )
     interpreter = Interpreter(model_path=str(done.folder / name))
     signature = interpreter.get_signature_list()["serving_default"]
     assert signature["inputs"] == ["log_mel" if "log_mel" in name else "waveform"]
@@ -203,7 +249,9 @@ def test_tflite_files(exported, name):
     ops = {op["op_name"] for op in interpreter._get_ops_details()}
     assert len(ops) > 10 and not [op for op in ops if op.startswith("Flex") or "CUSTOM" in op]
     shapes = {tuple(tensor["shape"]) for tensor in interpreter.get_tensor_details()}
-    assert max(np.prod(shape) for shape in shapes) < 100 * 4096 * 2 + 1  # no index of every sample of every frame
+    assert (
+        max(np.prod(shape) for shape in shapes) < 100 * 4096 * 2 + 1
+    )  # no index of every sample of every frame
 
 
 def test_int8_files_are_int8(exported):
@@ -212,7 +260,9 @@ def test_int8_files_are_int8(exported):
         tensors = Interpreter(model_path=str(exported[2].folder / name)).get_tensor_details()
         return {tensor["dtype"].__name__ for tensor in tensors if "MaxPool2d" in tensor["name"]}
 
-    assert "int8" in pooled("adff_int8_full.tflite") and pooled("adff_int8.tflite") == pooled("adff_float32.tflite") == {"float32"}
+    assert "int8" in pooled("adff_int8_full.tflite") and pooled("adff_int8.tflite") == pooled(
+        "adff_float32.tflite"
+    ) == {"float32"}
     size = {name: (exported[2].folder / name).stat().st_size for name in TFLITE}
     assert size["adff_int8.tflite"] < size["adff_float16.tflite"] < size["adff_float32.tflite"]
 
@@ -221,43 +271,75 @@ def test_int8_files_are_int8(exported):
 
 
 def test_parity_is_counted_over_every_window_and_output():
-    asked = {"music 0": np.zeros(3, "float32"), "b": np.ones(3, "float32"), "music 1": np.ones(3, "float32")}
+    asked = {
+        "music 0": np.zeros(3, "float32"),
+        "b": np.ones(3, "float32"),
+        "music 1": np.ones(3, "float32"),
+    }
     wanted = {"valence": np.array([0.0, 0.5, 1.0]), "arousal": np.array([0.0, 0.0, 0.25])}
-    found = parity.compare("adff_int8.tflite", lambda window: {"valence": window.mean(), "arousal": np.zeros(1)}, asked, wanted)
-    assert (found.worst, found.at, found.music) == (0.5, "b", 0.25) and found.mean == pytest.approx(0.75 / 6)
+    found = parity.compare(
+        "adff_int8.tflite",
+        lambda window: {"valence": window.mean(), "arousal": np.zeros(1)},
+        asked,
+        wanted,
+    )
+    assert (found.worst, found.at, found.music) == (0.5, "b", 0.25) and found.mean == pytest.approx(
+        0.75 / 6
+    )
     assert not found.is_within and found.may_miss
-    assert parity.spread(wanted) == {"valence": pytest.approx(np.std([0, 0.5, 1])), "arousal": pytest.approx(np.std([0, 0, 0.25]))}
+    assert parity.spread(wanted) == {
+        "valence": pytest.approx(np.std([0, 0.5, 1])),
+        "arousal": pytest.approx(np.std([0, 0, 0.25])),
+    }
 
 
 def test_an_answer_that_is_no_number_is_not_within():
     asked = {"a": np.zeros(3, "float32"), "b": np.ones(3, "float32")}
-    found = parity.compare("saved_model", lambda _: {"valence": np.array([np.nan])}, asked, {"valence": np.zeros(2)})
+    found = parity.compare(
+        "saved_model", lambda _: {"valence": np.array([np.nan])}, asked, {"valence": np.zeros(2)}
+    )
     assert not found.is_within and found.worst == np.inf and not found.may_miss
 
 
 def test_an_int8_file_that_gives_no_numbers_fails():
     asked = {"music 0": np.zeros(3, "float32"), "b": np.ones(3, "float32")}
-    found = parity.compare("adff_int8.tflite", lambda _: {"valence": np.array([np.nan])}, asked, {"valence": np.zeros(2)})
+    found = parity.compare(
+        "adff_int8.tflite",
+        lambda _: {"valence": np.array([np.nan])},
+        asked,
+        {"valence": np.zeros(2)},
+    )
     assert not found.is_within and not found.may_miss
     assert json.dumps(found.as_dict(), allow_nan=False) and found.as_dict()["worst"] is None
 
 
 def test_hostile_windows_are_what_they_say():
     found = windows.hostile(WINDOW, RATE)
-    assert len(found) == 8 and all(window.shape == (WINDOW,) and np.isfinite(window).all() for window in found.values())
-    assert not found["silence"].any() and set(np.unique(found["full-scale square wave"])) == {-1.0, 1.0}
-    assert np.count_nonzero(found["impulse"]) == 1 and found["noise at -90 dB"].std() == pytest.approx(10 ** (-90 / 20), rel=0.1)
+    assert len(found) == 8 and all(
+        window.shape == (WINDOW,) and np.isfinite(window).all() for window in found.values()
+    )
+    assert not found["silence"].any() and set(np.unique(found["full-scale square wave"])) == {
+        -1.0,
+        1.0,
+    }
+    assert np.count_nonzero(found["impulse"]) == 1 and found[
+        "noise at -90 dB"
+    ].std() == pytest.approx(10 ** (-90 / 20), rel=0.1)
 
 
 def test_music_is_the_runs_own_where_it_is_there(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(2 * WINDOW, 0.25), RATE)
-    (tmp_path / "index.csv").write_text(f"track_id,path\na,{tmp_path / 'a.wav'}\nb,{tmp_path / 'gone.wav'}\n")
+    (tmp_path / "index.csv").write_text(
+        f"track_id,path\na,{tmp_path / 'a.wav'}\nb,{tmp_path / 'gone.wav'}\n"
+    )
     whence, found = windows.of_music(tmp_path, 4, WINDOW, RATE, 0)
     assert whence == "the run's recordings" and len(found) == 4
     np.testing.assert_allclose(found, 0.25, atol=1e-4)
     whence, found = windows.of_music(tmp_path / "nowhere", 2, WINDOW, RATE, 0)
     assert whence == "music made in code" and len(found) == 2 and found[0].std() > 1e-3
-    assert not np.array_equal(found[0], windows.of_music(tmp_path / "nowhere", 2, WINDOW, RATE, 1)[1][0])
+    assert not np.array_equal(
+        found[0], windows.of_music(tmp_path / "nowhere", 2, WINDOW, RATE, 1)[1][0]
+    )
 
 
 # === The command, and what is refused ===
@@ -272,9 +354,14 @@ def test_the_command_prints_a_table_and_what_comes_next(tmp_path, capsys):
     status, out, err = ask([run, "--out", tmp_path / "out", "--formats", "tflite"], capsys)
     assert status == 0 and not err, err
     table = [line.split() for line in out.splitlines() if line.startswith("adff_")]
-    assert sorted(row[0] for row in table if len(row) > 2) == sorted([*TFLITE, "adff_log_mel_float32.tflite"])
+    assert sorted(row[0] for row in table if len(row) > 2) == sorted(
+        [*TFLITE, "adff_log_mel_float32.tflite"]
+    )
     assert "adff_litert.py" in out and "docker" not in out and "hardly differ" in out  # untrained
-    assert not (tmp_path / "out" / "saved_model").exists() and not (tmp_path / "out" / "serving").exists()
+    assert (
+        not (tmp_path / "out" / "saved_model").exists()
+        and not (tmp_path / "out" / "serving").exists()
+    )
 
 
 def test_an_artifact_beyond_its_bound_fails_the_export(tmp_path, capsys, monkeypatch):
@@ -283,8 +370,16 @@ def test_an_artifact_beyond_its_bound_fails_the_export(tmp_path, capsys, monkeyp
     monkeypatch.setitem(parity.MEAN, "adff_int8", 1e-12)
     status, out, _ = ask([run, "--out", tmp_path / "out", "--formats", "tflite"], capsys)
     report = json.loads((tmp_path / "out/parity.json").read_text())
-    assert status == 1 and not report["passed"] and not report["artifacts"]["adff_float32.tflite"]["passed"]
-    assert "beyond its bound of 1e-12, at " in out and "usable, but not as exact" in out and "next" not in out
+    assert (
+        status == 1
+        and not report["passed"]
+        and not report["artifacts"]["adff_float32.tflite"]["passed"]
+    )
+    assert (
+        "beyond its bound of 1e-12, at " in out
+        and "usable, but not as exact" in out
+        and "next" not in out
+    )
     monkeypatch.undo()
     monkeypatch.setitem(parity.MEAN, "adff_int8", 1e-12)
     assert ask([run, "--out", tmp_path / "marked", "--formats", "tflite"], capsys)[0] == 0
@@ -302,7 +397,9 @@ def test_what_cannot_be_exported(tmp_path, capsys):
     config = json.loads((newer / "config.json").read_text())
     (newer / "config.json").write_text(json.dumps(config | {"unheard_of": 1}))
     (newer / "environment.json").write_text(json.dumps({"adff_tf": "9.0"}))
-    faster = save_run(tmp_path / "faster")  # as many frames of as many mels a window, so that the network takes them
+    faster = save_run(
+        tmp_path / "faster"
+    )  # as many frames of as many mels a window, so that the network takes them
     config["frontend"]["sample_rate_hz"] = 48000
     (faster / "config.json").write_text(json.dumps(config))
     damaged = save_run(tmp_path / "damaged")
@@ -315,7 +412,10 @@ def test_what_cannot_be_exported(tmp_path, capsys):
         ([run, "--out", run / "config.json" / "x"], "cannot be written: Not a directory"),
         ([other, "--out", tmp_path / "x"], "do not belong together"),
         ([newer, "--out", tmp_path / "x"], "made with adff-tf 9.0"),
-        ([faster, "--out", tmp_path / "x"], "sample_rate_hz: 44100 in the model, 48000 in config.json"),
+        (
+            [faster, "--out", tmp_path / "x"],
+            "sample_rate_hz: 44100 in the model, 48000 in config.json",
+        ),
         ([damaged, "--out", tmp_path / "x"], "is damaged or no model"),
         ([run, "--out", tmp_path / "x", "--formats"], "--formats"),
         ([run, "--out", tmp_path / "x", "--formats", "onnx"], "onnx"),
@@ -332,7 +432,11 @@ def test_what_cannot_be_exported(tmp_path, capsys):
         ("metrics.json", "{}", "metrics.json is damaged .KeyError: 'source'"),
         ("index.csv", "", "index.csv is damaged"),
         ("index.csv", "track_id\na\n", "index.csv is damaged"),
-        ("index.csv", "track_id,path\na,{folder}/config.json\n", "one of the run's recordings, which artifacts are compared on"),
+        (
+            "index.csv",
+            "track_id,path\na,{folder}/config.json\n",
+            "one of the run's recordings, which artifacts are compared on",
+        ),
     ],
 )
 def test_a_damaged_run_is_told(tmp_path, file, content, told):
@@ -346,9 +450,17 @@ def test_a_damaged_run_is_told(tmp_path, file, content, told):
 def test_settings_of_another_network_and_a_model_of_no_numbers(tmp_path):
     run = save_run(tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
-    for group, setting, value in (("segments", "seg_num", 1), ("network", "width", 0.125), ("network", "lstm_units", 9)):
-        (run / "config.json").write_text(json.dumps(config | {group: config[group] | {setting: value}}))
-        with pytest.raises(InputError, match="the settings of network and segments there describe another network"):
+    for group, setting, value in (
+        ("segments", "seg_num", 1),
+        ("network", "width", 0.125),
+        ("network", "lstm_units", 9),
+    ):
+        (run / "config.json").write_text(
+            json.dumps(config | {group: config[group] | {setting: value}})
+        )
+        with pytest.raises(
+            InputError, match="the settings of network and segments there describe another network"
+        ):
             export(run, tmp_path / "out")
     (run / "config.json").write_text(json.dumps(config))
     network = load_network(run / "model.keras")
@@ -381,7 +493,14 @@ def test_what_is_not_an_exports_is_left_alone(tmp_path, what):
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
     with pytest.raises(InputError, match=r"\.out\.part is in the way"):
         export(save_run(tmp_path / "run"), tmp_path / "out")
-    assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.relative_to(tmp_path).parts[0] != "run") == before
+    assert (
+        sorted(
+            p.relative_to(tmp_path)
+            for p in tmp_path.rglob("*")
+            if p.relative_to(tmp_path).parts[0] != "run"
+        )
+        == before
+    )
 
 
 def test_a_stopped_export_leaves_nothing(tmp_path, monkeypatch):
@@ -400,12 +519,29 @@ def test_a_stopped_export_leaves_nothing(tmp_path, monkeypatch):
 def test_a_killed_export_is_tidied_away(tmp_path, number):
     """By itself where the signal lets it, and else by the next."""
     run = save_run(tmp_path / "run")
-    command = [sys.executable, "-m", "adff_tf.export", str(run), "--out", str(tmp_path / "out"), "--formats", "tflite"]
-    heed = functools.partial(signal.signal, number, signal.SIG_DFL) if number != signal.SIGKILL else None
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=heed) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "adff_tf.export",
+        str(run),
+        "--out",
+        str(tmp_path / "out"),
+        "--formats",
+        "tflite",
+    ]
+    heed = (
+        functools.partial(signal.signal, number, signal.SIG_DFL)
+        if number != signal.SIGKILL
+        else None
+    )
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=heed
+    ) as process:
         process.stdout.readline()  # "comparing on …"
         process.stdout.readline()  # the first artifact
-        with pytest.raises(InputError, match=f"an export to {tmp_path / 'out'} is held by process {process.pid}"):
+        with pytest.raises(
+            InputError, match=f"an export to {tmp_path / 'out'} is held by process {process.pid}"
+        ):
             export(run, tmp_path / "out")
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
@@ -419,9 +555,15 @@ def test_a_killed_export_is_tidied_away(tmp_path, number):
     (tmp_path / "out").mkdir()
     (tmp_path / "link").symlink_to("out")  # another way to the same place
     done = export(run, tmp_path / "link", ["tflite"])
-    assert {path.name for path in tmp_path.iterdir()} == {"run", "out", "link"} and (tmp_path / "link").is_symlink()
-    assert {"adff_int8.tflite", "parity.json"} < {path.name for path in (tmp_path / "out").iterdir()}
-    assert not [path.name for path in done.folder.iterdir() if "claim" in path.name or path.name == "folder"]
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "out", "link"} and (
+        tmp_path / "link"
+    ).is_symlink()
+    assert {"adff_int8.tflite", "parity.json"} < {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert not [
+        path.name for path in done.folder.iterdir() if "claim" in path.name or path.name == "folder"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -439,7 +581,10 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(InputError, match=rf"The disk is full: {tmp_path / 'out'} cannot .* the same command again\.$"):
+    with pytest.raises(
+        InputError,
+        match=rf"The disk is full: {tmp_path / 'out'} cannot .* the same command again\.$",
+    ):
         export(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -464,5 +609,7 @@ def test_the_current_folder_and_a_file_system_are_not_replaced(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="is the current folder; give a folder in it or elsewhere"):
         export("anything", ".")
-    with pytest.raises(InputError, match="is a file system of its own; give a folder in it or elsewhere"):
+    with pytest.raises(
+        InputError, match="is a file system of its own; give a folder in it or elsewhere"
+    ):
         export("anything", "/proc")

@@ -28,13 +28,18 @@ import pytest
 import soundfile
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_log_pb2,
+    prediction_service_pb2_grpc,
+)
 from tensorflow_serving.config import model_server_config_pb2
 
 from adff_tf import predict
 from adff_tf.export import about, client, saved_model, warmup
 from adff_tf.inference.model import BATCH, EmotionModel
-from adff_tf.model.model_file import load_network, located
+from adff_tf.model.model_file import find_model, load_network
 
 from .. import commands, tiny
 from ..inference.test_model import RATE, WINDOW, music, save_run
@@ -45,7 +50,7 @@ KIT = Path(client.__file__).parent / "serving"
 
 def export(run: Path, folder: Path) -> Path:
     """A run's model as a SavedModel, version 1 of those in `folder`."""
-    file, experiment = located(run)
+    file, experiment = find_model(run)
     description = about.about(experiment, "made in code")
     saved_model.write(load_network(file), experiment, description, folder / "1")
     return folder / "1"
@@ -114,7 +119,11 @@ def predicted(model: EmotionModel, songs: Path, capsys, **options) -> str:
 def refused(arguments, capsys) -> str:
     """The one error of a command that can print nothing else."""
     status, out, err = ask(arguments, capsys)
-    assert status == 2 and not out and err.startswith("error: ") and "Traceback" not in err, (status, out, err)
+    assert status == 2 and not out and err.startswith("error: ") and "Traceback" not in err, (
+        status,
+        out,
+        err,
+    )
     return err
 
 
@@ -130,7 +139,9 @@ def assert_close(found, wanted, path="") -> None:
         for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
             assert_close(a, b, f"{path}[{k}]")
     else:
-        assert found == (pytest.approx(wanted, abs=1e-5) if isinstance(wanted, float) else wanted), path
+        assert found == (
+            pytest.approx(wanted, abs=1e-5) if isinstance(wanted, float) else wanted
+        ), path
 
 
 # === Answers ===
@@ -139,7 +150,9 @@ def assert_close(found, wanted, path="") -> None:
 def test_json_is_adff_predicts(model, songs, host, served, capsys):
     status, out, err = ask([host, songs / "long.wav", "--format", "json"], capsys)
     assert status == 0 and not err
-    assert_close(json.loads(out), json.loads(predicted(model, songs / "long.wav", capsys, format="json")))
+    assert_close(
+        json.loads(out), json.loads(predicted(model, songs / "long.wav", capsys, format="json"))
+    )
     assert len(json.loads(out)["curve"]) == 11
     rows = [rows for signature, rows in served.requests if signature == "serving_default"]
     assert rows == ([1] * 11 if host.startswith("http") else [BATCH, 3])
@@ -147,21 +160,36 @@ def test_json_is_adff_predicts(model, songs, host, served, capsys):
 
 @pytest.mark.parametrize("curve", [False, True])
 def test_csv_is_adff_predicts(curve, model, songs, host, capsys):
-    status, out, _ = ask([host, songs, "--format", "csv", "--scale", "1", "9", *["--curve", "--hop", "1"] * curve], capsys)
-    wanted = predicted(model, songs, capsys, format="csv", scale=(1, 9), curve=curve, hop=1.0 if curve else None)
+    status, out, _ = ask(
+        [host, songs, "--format", "csv", "--scale", "1", "9", *["--curve", "--hop", "1"] * curve],
+        capsys,
+    )
+    wanted = predicted(
+        model, songs, capsys, format="csv", scale=(1, 9), curve=curve, hop=1.0 if curve else None
+    )
     found, wanted = (list(csv.DictReader(io.StringIO(text))) for text in (out, wanted))
     assert status == 0 and len(found) == len(wanted) == (7 if curve else 2)
     for ours, theirs in zip(found, wanted, strict=True):
         assert list(ours) == list(theirs) and ours["path"] == theirs["path"]
-        assert float(ours["valence"]) == pytest.approx(float(theirs["valence"]), abs=4e-5)  # the scale is four times as wide
+        assert float(ours["valence"]) == pytest.approx(
+            float(theirs["valence"]), abs=4e-5
+        )  # the scale is four times as wide
 
 
 def test_the_table_is_adff_predicts(model, songs, host, capsys):
     status, out, _ = ask([host, songs], capsys)
     wanted = predicted(model, songs, capsys)
     number = re.compile(r"-?\d+\.\d+")
-    assert status == 0 and number.sub("#", out) == number.sub("#", wanted) and out.count("padded with silence") == 1
-    np.testing.assert_allclose([float(n) for n in number.findall(out)], [float(n) for n in number.findall(wanted)], atol=1.1e-3)
+    assert (
+        status == 0
+        and number.sub("#", out) == number.sub("#", wanted)
+        and out.count("padded with silence") == 1
+    )
+    np.testing.assert_allclose(
+        [float(n) for n in number.findall(out)],
+        [float(n) for n in number.findall(wanted)],
+        atol=1.1e-3,
+    )
 
 
 def test_classes(tmp_path, songs, capsys):
@@ -179,9 +207,21 @@ def test_classes(tmp_path, songs, capsys):
 
 def test_several_songs_with_a_broken_one(songs, host, tmp_path, capsys):
     (tmp_path / "broken.mp3").write_text("no music")
-    status, out, err = ask([host, songs / "long.wav", tmp_path / "broken.mp3", songs / "short.flac", "--format", "csv"], capsys)
+    status, out, err = ask(
+        [
+            host,
+            songs / "long.wav",
+            tmp_path / "broken.mp3",
+            songs / "short.flac",
+            "--format",
+            "csv",
+        ],
+        capsys,
+    )
     assert status == 2 and len(out.splitlines()) == 3
-    assert "1 of 3 songs could not be used" in err and "broken.mp3" in err and "Traceback" not in err
+    assert (
+        "1 of 3 songs could not be used" in err and "broken.mp3" in err and "Traceback" not in err
+    )
 
 
 def test_versions_and_labels(songs, host, capsys):
@@ -191,9 +231,15 @@ def test_versions_and_labels(songs, host, capsys):
         assert status == 0
         outs.add(out)
     assert len(outs) == 1
-    assert "Specific(adff, 2)" in refused([host, songs / "short.flac", "--model-version", "2"], capsys)
-    assert "label: canary" in refused([host, songs / "short.flac", "--version-label", "canary"], capsys)
-    assert "give one of them" in refused([host, songs / "short.flac", "--model-version", "1", "--version-label", "stable"], capsys)
+    assert "Specific(adff, 2)" in refused(
+        [host, songs / "short.flac", "--model-version", "2"], capsys
+    )
+    assert "label: canary" in refused(
+        [host, songs / "short.flac", "--version-label", "canary"], capsys
+    )
+    assert "give one of them" in refused(
+        [host, songs / "short.flac", "--model-version", "1", "--version-label", "stable"], capsys
+    )
 
 
 def test_the_python_way(run, songs, standing, served):
@@ -243,7 +289,15 @@ def test_a_server_that_dies_ends_it(songs, served, standing, capsys):
 
     served.answer = once
     try:
-        given = [standing[1]["grpc"], songs / "short.flac", songs / "long.wav", "--format", "csv", "--retries", "1"]
+        given = [
+            standing[1]["grpc"],
+            songs / "short.flac",
+            songs / "long.wav",
+            "--format",
+            "csv",
+            "--retries",
+            "1",
+        ]
         status, out, err = ask(given, capsys)
     finally:
         del served.answer
@@ -256,12 +310,19 @@ def test_a_dead_server(form, songs, served, capsys):
         free.bind(("127.0.0.1", 0))
         host = form.format(free.getsockname()[1])
     err = refused([host, songs / "short.flac", "--retries", "1"], capsys)
-    assert f"{host} does not answer (UNAVAILABLE" in err and "see that TensorFlow Serving runs there" in err
+    assert (
+        f"{host} does not answer (UNAVAILABLE" in err
+        and "see that TensorFlow Serving runs there" in err
+    )
 
 
 def test_a_name_that_is_not_served(songs, host, capsys):
     err = refused([host, songs / "short.flac", "--name", "vggish"], capsys)
-    assert f"{host} serves no model vggish (NOT_FOUND: Servable not found for request: Latest(vggish))" in err and "--name" in err
+    assert (
+        f"{host} serves no model vggish (NOT_FOUND: Servable not found for request: Latest(vggish))"
+        in err
+        and "--name" in err
+    )
 
 
 def test_a_deadline(songs, host, served, capsys):
@@ -277,11 +338,23 @@ def described(**changes) -> str:
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        (described(format=2, adff_tf="9.0"), "format 2; this client knows format 1: use the adff-client of adff-tf 9.0"),
-        (json.dumps(about.about(tiny.experiment(seg_len=1.5), "")), "refuses what serving_default of model adff was sent"),
-        (described(window=WINDOW - 1), "window ('both', 44100, 44099), and settings of ('both', 44100, 44100)"),
+        (
+            described(format=2, adff_tf="9.0"),
+            "format 2; this client knows format 1: use the adff-client of adff-tf 9.0",
+        ),
+        (
+            json.dumps(about.about(tiny.experiment(seg_len=1.5), "")),
+            "refuses what serving_default of model adff was sent",
+        ),
+        (
+            described(window=WINDOW - 1),
+            "window ('both', 44100, 44099), and settings of ('both', 44100, 44100)",
+        ),
         (described(experiment={"network": {"heads": 4}}), "network.heads: no such setting"),
-        (described(task="quadrant"), "window ('quadrant', 44100, 44100), and settings of ('both', 44100, 44100)"),
+        (
+            described(task="quadrant"),
+            "window ('quadrant', 44100, 44100), and settings of ('both', 44100, 44100)",
+        ),
         ("no JSON", "none of ours"),
         ("[]", "none of ours"),
         ("{}", "none of ours"),
@@ -310,7 +383,10 @@ def test_answers_that_cannot_be_used(valence, says, songs, host, served, capsys)
 def test_a_missing_signature(songs, served, host, monkeypatch, capsys):
     monkeypatch.setattr(served, "module", type("Module", (), {"signatures": {}}))
     err = refused([host, songs / "short.flac"], capsys)
-    assert 'Serving signature key "about" not found' in err and "serve a model that adff_tf.export wrote" in err
+    assert (
+        'Serving signature key "about" not found' in err
+        and "serve a model that adff_tf.export wrote" in err
+    )
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -330,12 +406,18 @@ class _Page(BaseHTTPRequestHandler):
 def test_servers_of_another_kind(songs, served, standing, capsys):
     song, once = songs / "short.flac", ["--retries", "0"]
     with http_server(_Page) as page:
-        assert "(HTTP 200) is not TensorFlow Serving's" in refused([f"{page}/page", song, *once], capsys)
-        assert "(HTTP 502 Bad Gateway) is not TensorFlow Serving's" in refused([page, song, *once], capsys)
+        assert "(HTTP 200) is not TensorFlow Serving's" in refused(
+            [f"{page}/page", song, *once], capsys
+        )
+        assert "(HTTP 502 Bad Gateway) is not TensorFlow Serving's" in refused(
+            [page, song, *once], capsys
+        )
         assert "does not answer" in refused([page.removeprefix("http://"), song, *once], capsys)
         assert "TLS" in refused([page.replace("http:", "https:"), song, *once], capsys)
     with garbage() as port:
-        assert "is not TensorFlow Serving's" in refused([f"http://127.0.0.1:{port}", song, *once], capsys)
+        assert "is not TensorFlow Serving's" in refused(
+            [f"http://127.0.0.1:{port}", song, *once], capsys
+        )
         assert "does not answer" in refused([f"127.0.0.1:{port}", song, *once], capsys)
     by_grpc = standing[1]["grpc"]
     assert by_grpc in refused([f"http://{by_grpc}", song, *once, "--deadline", "2"], capsys)
@@ -373,7 +455,9 @@ def test_addresses(host, address):
     assert client.connect(host, client.Model()).host == address
 
 
-@pytest.mark.parametrize("host", [":8500", "box:port", "box:99999", "ftp://box", "box/v1", "a box", "http://", "[::1"])
+@pytest.mark.parametrize(
+    "host", [":8500", "box:port", "box:99999", "ftp://box", "box/v1", "a box", "http://", "[::1"]
+)
 def test_what_is_no_address(host, songs, capsys):
     assert "give host or host:port for gRPC" in refused([host, songs / "short.flac"], capsys)
 
@@ -409,22 +493,35 @@ def test_messages_are_tensorflow_servings():
     """What we write, the generated classes read, and the other way round."""
     server = client.GrpcServer("nowhere:1", client.Model("adff", 3), 1.0, 0)
     waveform = np.random.default_rng(0).normal(size=(2, 5)).astype("float32")
-    content = server._request("serving_default", {"waveform": waveform, "query": np.array(["ä", ""], object)}).SerializeToString()
+    content = server._request(
+        "serving_default", {"waveform": waveform, "query": np.array(["ä", ""], object)}
+    ).SerializeToString()
     request = predict_pb2.PredictRequest.FromString(content)
     assert (request.model_spec.name, request.model_spec.version.value) == ("adff", 3)
     assert request.model_spec.signature_name == "serving_default"
     np.testing.assert_array_equal(tf.make_ndarray(request.inputs["waveform"]), waveform)
     assert tf.make_ndarray(request.inputs["query"]).tolist() == ["ä".encode(), b""]
-    labelled = client.GrpcServer("nowhere:1", client.Model("adff", None, "stable"), 1.0, 0)._request("about", {})
-    assert predict_pb2.PredictRequest.FromString(labelled.SerializeToString()).model_spec.version_label == "stable"
+    labelled = client.GrpcServer(
+        "nowhere:1", client.Model("adff", None, "stable"), 1.0, 0
+    )._request("about", {})
+    assert (
+        predict_pb2.PredictRequest.FromString(labelled.SerializeToString()).model_spec.version_label
+        == "stable"
+    )
 
     response = predict_pb2.PredictResponse()
     response.outputs["raw"].CopyFrom(tf.make_tensor_proto(waveform))
     response.outputs["filled"].CopyFrom(tf.make_tensor_proto(0.5, shape=(3, 2)))
     response.outputs["text"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
     response.outputs["none"].CopyFrom(tf.make_tensor_proto(np.zeros((0, 4), "float32")))
-    assert not response.outputs["filled"].tensor_content and len(response.outputs["filled"].float_val) == 1
-    ours = {named.key: named.value for named in client.messages()["Response"].FromString(response.SerializeToString()).outputs}
+    assert (
+        not response.outputs["filled"].tensor_content
+        and len(response.outputs["filled"].float_val) == 1
+    )
+    ours = {
+        named.key: named.value
+        for named in client.messages()["Response"].FromString(response.SerializeToString()).outputs
+    }
     for name, tensor in response.outputs.items():
         found, wanted = client._array(ours[name], name, "host"), tf.make_ndarray(tensor)
         assert found.shape == wanted.shape and found.tolist() == wanted.tolist()
@@ -434,8 +531,12 @@ def test_messages_are_tensorflow_servings():
 
 
 def test_digits_give_float32_back():
-    edges = np.array([0, -0.0, 1, -1, 1e-38, 1.17549435e-38, 1e-45, 3.4028235e38, 0.1, 1 / 3], "float32")
-    samples = np.concatenate([edges, np.random.default_rng(0).normal(0, 0.1, 1000).astype("float32")])
+    edges = np.array(
+        [0, -0.0, 1, -1, 1e-38, 1.17549435e-38, 1e-45, 3.4028235e38, 0.1, 1 / 3], "float32"
+    )
+    samples = np.concatenate(
+        [edges, np.random.default_rng(0).normal(0, 0.1, 1000).astype("float32")]
+    )
     np.testing.assert_array_equal(np.array(json.loads(client._digits(samples)), "float32"), samples)
 
 
@@ -444,12 +545,18 @@ def test_signatures_are_what_the_client_sends(standing):
     with grpc.insecure_channel(standing[1]["grpc"]) as channel:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = "adff"
-        response = prediction_service_pb2_grpc.PredictionServiceStub(channel).GetModelMetadata(request, timeout=10)
+        response = prediction_service_pb2_grpc.PredictionServiceStub(channel).GetModelMetadata(
+            request, timeout=10
+        )
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
     default, told = (signatures.signature_def[name] for name in ("serving_default", "about"))
     assert [dim.size for dim in default.inputs["waveform"].tensor_shape.dim] == [-1, WINDOW]
-    assert set(default.outputs) == {"valence", "arousal"} and set(told.inputs) == {"query"} and set(told.outputs) == {"about"}
+    assert (
+        set(default.outputs) == {"valence", "arousal"}
+        and set(told.inputs) == {"query"}
+        and set(told.outputs) == {"about"}
+    )
 
 
 # === Warm-up ===
@@ -457,28 +564,42 @@ def test_signatures_are_what_the_client_sends(standing):
 
 def logs(file: Path) -> list[prediction_log_pb2.PredictionLog]:
     return [
-        prediction_log_pb2.PredictionLog.FromString(record) for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+        prediction_log_pb2.PredictionLog.FromString(record)
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
     ]
 
 
 def test_warm_up_requests_can_be_answered(saved, tmp_path):
     copy = shutil.copytree(saved, tmp_path / "1")
-    file = warmup.write(copy, about.about(tiny.experiment(), ""), [*warmup.RECORDS, ("recording", 2)])
-    assert file == copy / "assets.extra" / "tf_serving_warmup_requests" and file.stat().st_size < 2000
+    file = warmup.write(
+        copy, about.about(tiny.experiment(), ""), [*warmup.RECORDS, ("recording", 2)]
+    )
+    assert (
+        file == copy / "assets.extra" / "tf_serving_warmup_requests" and file.stat().st_size < 2000
+    )
     signatures = tf.saved_model.load(str(copy)).signatures
     shapes = []
     for log in logs(file):
         request = log.predict_log.request
-        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        inputs = {
+            name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()
+        }
         outputs = signatures[request.model_spec.signature_name](**inputs)
         assert all(np.isfinite(value).all() for value in outputs.values())
         shapes.append((request.model_spec.signature_name, *outputs["valence"].shape))
-    assert shapes == [("serving_default", 1), ("serving_default", BATCH), ("log_mel", 1), ("recording", 2)]
+    assert shapes == [
+        ("serving_default", 1),
+        ("serving_default", BATCH),
+        ("log_mel", 1),
+        ("recording", 2),
+    ]
 
 
 def test_warm_up_by_default_is_what_a_batching_server_answers(tmp_path):
     """Inputs that share their first dimension; a request that is refused keeps the server from loading the model."""
-    limit = int(re.search(r"max_batch_size \{ value: (\d+) \}", (KIT / "batching.config").read_text())[1])
+    limit = int(
+        re.search(r"max_batch_size \{ value: (\d+) \}", (KIT / "batching.config").read_text())[1]
+    )
     for log in logs(warmup.write(tmp_path, about.about(tiny.experiment(), ""))):
         (tensor,) = log.predict_log.request.inputs.values()
         assert 1 <= tensor.tensor_shape.dim[0].size <= limit
@@ -486,7 +607,11 @@ def test_warm_up_by_default_is_what_a_batching_server_answers(tmp_path):
 
 def test_warm_up_requests_that_no_server_takes(tmp_path):
     description = about.about(tiny.experiment(), "")
-    for records, says in (([], "0 warm-up"), ([("log_mel", 1)] * 1001, "1001 warm-up"), ([("about", 1)], "signature about")):
+    for records, says in (
+        ([], "0 warm-up"),
+        ([("log_mel", 1)] * 1001, "1001 warm-up"),
+        ([("about", 1)], "signature about"),
+    ):
         with pytest.raises(ValueError, match=says):
             warmup.write(tmp_path, description, records)
     assert len(logs(warmup.write(tmp_path, description, [("log_mel", 1)] * 1000))) == 1000
@@ -502,9 +627,15 @@ def declared(fields: dict[str, dict[str, tuple]], monkeypatch) -> dict:
 
 
 def test_models_config():
-    config = text_format.Parse((KIT / "models.config").read_text(), model_server_config_pb2.ModelServerConfig())
+    config = text_format.Parse(
+        (KIT / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
     (model,) = config.model_config_list.config
-    assert (model.name, model.base_path, model.model_platform) == ("adff", "/models/adff", "tensorflow")
+    assert (model.name, model.base_path, model.model_platform) == (
+        "adff",
+        "/models/adff",
+        "tensorflow",
+    )
     assert model.name == client.Model().name and dict(model.version_labels) == {"stable": 1}
     assert set(model.version_labels.values()) <= set(model.model_version_policy.specific.versions)
 
@@ -512,20 +643,28 @@ def test_models_config():
 def test_batching_config(monkeypatch):
     """Against the fields of BatchingParameters in TensorFlow Serving's session_bundle_config.proto."""
     wrapped = {"value": (1, "INT64")}
-    fields = {name: (number, "Int64") for number, name in enumerate(("max_batch_size", "batch_timeout_micros"), 1)}
+    fields = {
+        name: (number, "Int64")
+        for number, name in enumerate(("max_batch_size", "batch_timeout_micros"), 1)
+    }
     fields |= {"max_enqueued_batches": (3, "Int64"), "num_batch_threads": (4, "Int64")}
     fields |= {"allowed_batch_sizes": (6, "INT64", True), "pad_variable_length_inputs": (7, "BOOL")}
     parameters = declared({"Int64": wrapped, "Batching": fields}, monkeypatch)["Batching"]()
     text_format.Parse((KIT / "batching.config").read_text(), parameters)
     assert parameters.max_batch_size.value >= BATCH, "a request of the client's would be refused"
-    assert 0 < parameters.batch_timeout_micros.value < 1e6 and parameters.num_batch_threads.value >= 1
+    assert (
+        0 < parameters.batch_timeout_micros.value < 1e6 and parameters.num_batch_threads.value >= 1
+    )
     assert parameters.max_enqueued_batches.value >= 1 and not parameters.pad_variable_length_inputs
 
 
 def test_monitoring_config(monkeypatch):
     """Against TensorFlow Serving's monitoring_config.proto."""
     prometheus = {"enable": (1, "BOOL"), "path": (2, "STRING")}
-    messages = declared({"Prometheus": prometheus, "Monitoring": {"prometheus_config": (1, "Prometheus")}}, monkeypatch)
+    messages = declared(
+        {"Prometheus": prometheus, "Monitoring": {"prometheus_config": (1, "Prometheus")}},
+        monkeypatch,
+    )
     config = text_format.Parse((KIT / "monitoring.config").read_text(), messages["Monitoring"]())
     assert config.prometheus_config.enable
     assert f"metrics_path: {config.prometheus_config.path}" in (KIT / "prometheus.yml").read_text()
@@ -538,14 +677,21 @@ def test_compose():
     tag = re.search(r"image: tensorflow/serving:\$\{TF_SERVING_TAG:-(\d+)\.(\d+)\.\d+\}", text)
     assert (int(tag[1]), int(tag[2])) >= (2, 17)
     assert (
-        "- ../saved_model:/models/adff:ro" in text and f":{client.GRPC_PORT}:8500" in text and f":{client.REST_PORT}:8501" in text
+        "- ../saved_model:/models/adff:ro" in text
+        and f":{client.GRPC_PORT}:8500" in text
+        and f":{client.REST_PORT}:8501" in text
     )
-    assert "--enable_batching=true" in text and "--allow_version_labels_for_unavailable_models=true" in text
+    assert (
+        "--enable_batching=true" in text
+        and "--allow_version_labels_for_unavailable_models=true" in text
+    )
     with contextlib.suppress(ImportError):
         import yaml
 
         assert list(yaml.safe_load(text)["services"]) == ["serving"]
-        assert yaml.safe_load((KIT / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"]
+        assert yaml.safe_load((KIT / "prometheus.yml").read_text())["scrape_configs"][0][
+            "static_configs"
+        ]
 
 
 def test_the_health_check_tells_a_model_that_is_served(standing, served):
@@ -563,18 +709,25 @@ def test_the_health_check_tells_a_model_that_is_served(standing, served):
 BINARY, ADDRESS = shutil.which("tensorflow_model_server"), os.environ.get("ADFF_TF_SERVING")
 
 
-@pytest.mark.skipif(not ADDRESS, reason="ADFF_TF_SERVING=host:port names no TensorFlow Serving that serves an exported model")
+@pytest.mark.skipif(
+    not ADDRESS,
+    reason="ADFF_TF_SERVING=host:port names no TensorFlow Serving that serves an exported model",
+)
 def test_a_real_server_that_runs(songs, capsys):
     status, out, err = ask([ADDRESS, songs / "long.wav", "--format", "json"], capsys)
     assert status == 0, err
     assert all(window["end"] > window["start"] for window in json.loads(out)["curve"])
-    assert "serves no model" in refused([ADDRESS, songs / "long.wav", "--name", "no-such-model"], capsys)
+    assert "serves no model" in refused(
+        [ADDRESS, songs / "long.wav", "--name", "no-such-model"], capsys
+    )
 
 
 @pytest.fixture
 def real(saved, tmp_path):
     """A real server with the kit's settings: its gRPC and its REST address."""
-    warmup.write(shutil.copytree(saved, tmp_path / "saved_model" / "1"), about.about(tiny.experiment(), ""))
+    warmup.write(
+        shutil.copytree(saved, tmp_path / "saved_model" / "1"), about.about(tiny.experiment(), "")
+    )
     shutil.copytree(KIT, tmp_path / "serving")
     models = tmp_path / "serving" / "models.config"
     models.write_text(models.read_text().replace("/models/adff", str(tmp_path / "saved_model")))
@@ -586,12 +739,21 @@ def real(saved, tmp_path):
     flags = re.findall(r"- (--\S+)", (KIT / "compose.yaml").read_text())
     flags = [flag.replace("/config", str(tmp_path / "serving")) for flag in flags]
     with open(tmp_path / "log", "wb") as log:
-        process = subprocess.Popen([BINARY, f"--port={ports[0]}", f"--rest_api_port={ports[1]}", *flags], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [BINARY, f"--port={ports[0]}", f"--rest_api_port={ports[1]}", *flags],
+            stdout=log,
+            stderr=log,
+        )
     try:
         until = time.monotonic() + 120
         while True:
-            assert process.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()[-3000:]
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/v1/models/adff") as answer:
+            assert process.poll() is None and time.monotonic() < until, (
+                tmp_path / "log"
+            ).read_text()[-3000:]
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/v1/models/adff") as answer,
+            ):
                 if b'"AVAILABLE"' in answer.read():
                     break
             time.sleep(0.2)
@@ -606,16 +768,27 @@ def test_a_real_server_of_our_own(model, songs, real, capsys):
     """All that the stand-ins are asked, and what they cannot tell: that the kit and the warm-up requests are accepted."""
     wanted = predicted(model, songs / "long.wav", capsys, format="json")
     for host in real:
-        status, out, err = ask([host, songs / "long.wav", "--format", "json", "--version-label", "stable"], capsys)
+        status, out, err = ask(
+            [host, songs / "long.wav", "--format", "json", "--version-label", "stable"], capsys
+        )
         assert status == 0, err
         assert_close(json.loads(out), json.loads(wanted))
-        assert "serves no model other" in refused([host, songs / "long.wav", "--name", "other"], capsys)
-        assert "refuses what about" in refused([host, songs / "long.wav", "--version-label", "canary"], capsys)
+        assert "serves no model other" in refused(
+            [host, songs / "long.wav", "--name", "other"], capsys
+        )
+        assert "refuses what about" in refused(
+            [host, songs / "long.wav", "--version-label", "canary"], capsys
+        )
     with urllib.request.urlopen(f"{real[1]}/monitoring/prometheus/metrics") as page:
         assert b"tensorflow" in page.read()
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = "adff", "recording"
     request.inputs["waveform"].CopyFrom(tf.make_tensor_proto(music(1.0)))
     request.inputs["hop"].CopyFrom(tf.make_tensor_proto(WINDOW, tf.int32))
-    with grpc.insecure_channel(real[0]) as channel, pytest.raises(grpc.RpcError, match="at least one dimension"):
-        prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=30)  # as batching.config claims
+    with (
+        grpc.insecure_channel(real[0]) as channel,
+        pytest.raises(grpc.RpcError, match="at least one dimension"),
+    ):
+        prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
+            request, timeout=30
+        )  # as batching.config claims

@@ -26,12 +26,12 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from adff_tf import audio, litert, predict
 from adff_tf.export.about import FILE, about
-from adff_tf.inference import model as inference_model
+from adff_tf.inference import windows
 from adff_tf.inference.model import EmotionModel
 from adff_tf.litert import EmotionRunner, InputError
 from adff_tf.model import log_mel as front_end
-from adff_tf.model.layers import Bidirectional
-from adff_tf.model.model_file import load_network, located
+from adff_tf.model.lstm import Bidirectional
+from adff_tf.model.model_file import find_model, load_network
 from adff_tf.tasks import TASKS
 
 from .. import commands, tiny
@@ -45,21 +45,33 @@ def converted(function, spec: tf.TensorSpec) -> bytes:
     names = sorted(traced.structured_outputs)
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     module = tf.Module()
-    module.named = tf.function(lambda value: dict(zip(names, frozen(value), strict=True)), input_signature=[spec], autograph=False)
-    return tf.lite.TFLiteConverter.from_concrete_functions([module.named.get_concrete_function()], module).convert()
+    module.named = tf.function(
+        lambda value: dict(zip(names, frozen(value), strict=True)),
+        input_signature=[spec],
+        autograph=False,
+    )
+    return tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.named.get_concrete_function()], module
+    ).convert()
 
 
 def flatbuffer(run: Path) -> tuple[bytes, dict]:
     """A run's network as a TFLite model, and what it has to tell about itself."""
-    file, experiment = located(run)
+    file, experiment = find_model(run)
     network, told = load_network(file), about(experiment, "no terms")
     for layer in network.layers:
         if isinstance(layer, Bidirectional):
             layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
 
     def answer(waveform):
-        outputs = network(front_end.log_mel(waveform, experiment.frontend, "float32")[:, : experiment.frames], training=False)
-        return {name: value[:, 0] if TASKS[experiment.task].is_regression else value for name, value in outputs.items()}
+        outputs = network(
+            front_end.log_mel(waveform, experiment.frontend, "float32")[:, : experiment.frames],
+            training=False,
+        )
+        return {
+            name: value[:, 0] if TASKS[experiment.task].is_regression else value
+            for name, value in outputs.items()
+        }
 
     return converted(answer, tf.TensorSpec((1, told["window"]), tf.float32, "waveform")), told
 
@@ -84,7 +96,12 @@ def made(tmp_path_factory):
     for task in ("both", "quadrant"):
         run = save_run(folder / task, task)
         model, told = flatbuffer(run)
-        found[task] = EmotionModel.load(run), write(folder / f"{task}.tflite", model, told), model, told
+        found[task] = (
+            EmotionModel.load(run),
+            write(folder / f"{task}.tflite", model, told),
+            model,
+            told,
+        )
     return found
 
 
@@ -106,7 +123,7 @@ def song(tmp_path_factory) -> Path:
     return path
 
 
-def listener(window: int = WINDOW, rate_hz: int = RATE) -> tuple[EmotionRunner, list[np.ndarray]]:
+def reporter(window: int = WINDOW, rate_hz: int = RATE) -> tuple[EmotionRunner, list[np.ndarray]]:
     """A runner that answers 0 and keeps the windows that it was asked about."""
     heard: list[np.ndarray] = []
 
@@ -114,7 +131,14 @@ def listener(window: int = WINDOW, rate_hz: int = RATE) -> tuple[EmotionRunner, 
         heard.append(waveform[0].copy())
         return {"arousal": np.zeros(1, "float32")}
 
-    told = {"outputs": ["arousal"], "classes": [], "task": "arousal", "scale": [-1, 1], "sample_rate_hz": rate_hz, "window": window}
+    told = {
+        "outputs": ["arousal"],
+        "classes": [],
+        "task": "arousal",
+        "scale": [-1, 1],
+        "sample_rate_hz": rate_hz,
+        "window": window,
+    }
     return EmotionRunner(told, run), heard
 
 
@@ -157,7 +181,9 @@ def test_files_bytes_and_arrays_of_another_rate(made, runner, song):
     assert_same(runner.predict(song.read_bytes(), name=str(song)), wanted)
     assert_same(runner.predict(stereo, 48000, name=str(song)), wanted)
     assert_same(runner.predict(stereo, 48000), model.predict(stereo, 48000).as_dict())
-    assert wanted["valence"] != pytest.approx(wanted["arousal"], abs=1e-3)  # or names could be swapped
+    assert wanted["valence"] != pytest.approx(
+        wanted["arousal"], abs=1e-3
+    )  # or names could be swapped
 
 
 def test_a_window_alone(made, runner):
@@ -185,10 +211,16 @@ def test_the_form_of_every_tasks_answer(task, bias, seconds):
         return {outputs[0]: shares / shares.sum(axis=1, keepdims=True)}
 
     def run(waveform):
-        return {name: value[:, 0] if TASKS[task].is_regression else value for name, value in answer(waveform).items()}
+        return {
+            name: value[:, 0] if TASKS[task].is_regression else value
+            for name, value in answer(waveform).items()
+        }
 
     runner, model = EmotionRunner(about(experiment, ""), run), EmotionModel(experiment, answer)
-    assert_same(runner.predict(music(seconds), RATE, name="x"), model.predict(music(seconds), RATE, name="x").as_dict())
+    assert_same(
+        runner.predict(music(seconds), RATE, name="x"),
+        model.predict(music(seconds), RATE, name="x").as_dict(),
+    )
 
 
 def test_from_many_threads(runner):
@@ -202,17 +234,26 @@ def test_from_many_threads(runner):
 
 
 @given(
-    total=st.integers(1, 400), window=st.integers(1, 60), share=st.floats(0.05, 1), cuts=st.lists(st.integers(0, 400), max_size=6)
+    total=st.integers(1, 400),
+    window=st.integers(1, 60),
+    share=st.floats(0.05, 1),
+    cuts=st.lists(st.integers(0, 400), max_size=6),
 )
 @settings(deadline=None, max_examples=200)
 def test_windows_are_those_of_inference(total, window, share, cuts):
     waveform, hop = np.linspace(-1, 1, total, dtype="float32"), max(1, round(share * window))
-    wanted = list(inference_model.windows([waveform], window, hop))
-    runner, heard = listener(window, 1000)
-    rows = list(runner.stream(np.split(waveform, sorted(cut for cut in cuts if cut <= total)), 1000, hop / 1000))
+    wanted = list(windows.cut_windows([waveform], window, hop))
+    runner, heard = reporter(window, 1000)
+    rows = list(
+        runner.stream(
+            np.split(waveform, sorted(cut for cut in cuts if cut <= total)), 1000, hop / 1000
+        )
+    )
     np.testing.assert_array_equal(heard, [samples for _, samples in wanted])
     assert [row["start"] for row in rows] == [start / 1000 for start, _ in wanted]
-    assert [row["end"] for row in rows] == [min(start + window, total) / 1000 for start, _ in wanted]
+    assert [row["end"] for row in rows] == [
+        min(start + window, total) / 1000 for start, _ in wanted
+    ]
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 22050, 44100, 48000, 96000])
@@ -224,14 +265,14 @@ def test_sound_is_that_of_audio(rate_hz, dtype):
         full = 1 if dtype == "float64" else 2 ** (bits - 1)
         stereo = (stereo.astype("float64") * full + (128 if dtype == "uint8" else 0)).astype(dtype)
     waveform = audio.load(stereo, RATE, source_rate_hz=rate_hz)
-    wanted = [samples for _, samples in inference_model.windows([waveform], WINDOW, WINDOW // 3)]
+    wanted = [samples for _, samples in windows.cut_windows([waveform], WINDOW, WINDOW // 3)]
     rng = np.random.default_rng(0)
     blocks = np.split(stereo, np.sort(rng.integers(0, len(stereo), 40)))
     for ask in (
         lambda runner: runner.predict(stereo, rate_hz, 1 / 3)["curve"],
         lambda runner: list(runner.stream(blocks, rate_hz, 1 / 3)),
     ):
-        runner, heard = listener()
+        runner, heard = reporter()
         assert len(ask(runner)) == len(wanted)
         np.testing.assert_allclose(heard, wanted, atol=1e-5)
 
@@ -242,7 +283,11 @@ def test_a_stream_is_answered_as_the_recording_of_it(runner, song, most):
     wanted = runner.predict(stereo, 48000, 0.4)["curve"]
     rng = np.random.default_rng(most)
     sizes = np.minimum(rng.integers(0, most + 1, len(stereo)), most)
-    ends = np.unique(np.cumsum(sizes)[np.cumsum(sizes) < len(stereo)]) if most > 1 else np.arange(1, len(stereo))
+    ends = (
+        np.unique(np.cumsum(sizes)[np.cumsum(sizes) < len(stereo)])
+        if most > 1
+        else np.arange(1, len(stereo))
+    )
     assert_same(list(runner.stream(np.split(stereo, ends), 48000, 0.4)), wanted)
 
 
@@ -264,7 +309,10 @@ def test_a_stream_answers_once_a_window_is_full(runner):
 
 
 def test_a_stream_of_nothing_answers_nothing(runner):
-    assert list(runner.stream([], RATE)) == [] and list(runner.stream([np.zeros(0, "float32")] * 3, 48000)) == []
+    assert (
+        list(runner.stream([], RATE)) == []
+        and list(runner.stream([np.zeros(0, "float32")] * 3, 48000)) == []
+    )
 
 
 def test_the_microphone_of_the_docs(artifact, tmp_path, monkeypatch, capsys):
@@ -273,7 +321,12 @@ def test_the_microphone_of_the_docs(artifact, tmp_path, monkeypatch, capsys):
 
         def __init__(self, samplerate, channels, callback):
             for _ in range(300):
-                callback(np.full((samplerate // 100, channels), 0.1, "float32"), samplerate // 100, None, None)
+                callback(
+                    np.full((samplerate // 100, channels), 0.1, "float32"),
+                    samplerate // 100,
+                    None,
+                    None,
+                )
             code["heard"].put(None)
 
         def __enter__(self):
@@ -283,19 +336,29 @@ def test_the_microphone_of_the_docs(artifact, tmp_path, monkeypatch, capsys):
             pass
 
     text = (Path(__file__).parents[2] / "docs" / "on-device.md").read_text(encoding="utf-8")
-    (example,) = [part.split("```")[0] for part in text.split("```python\n")[1:] if "sounddevice" in part.split("```")[0]]
+    (example,) = [
+        part.split("```")[0]
+        for part in text.split("```python\n")[1:]
+        if "sounddevice" in part.split("```")[0]
+    ]
     monkeypatch.setitem(sys.modules, "adff_litert", litert)
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(InputStream=InputStream))
     monkeypatch.chdir(tmp_path)
     shutil.copy(artifact, "adff_int8.tflite")
     code: dict = {}
     exec(example.replace("hop_s=2.0", "hop_s=0.5"), code)  # the windows here are of 1 s
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1.0", "1.5", "2.0", "2.5", "3.0"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "1.0",
+        "1.5",
+        "2.0",
+        "2.5",
+        "3.0",
+    ]
 
 
 def test_ten_minutes_take_the_memory_of_ten_seconds():
     def peak(seconds: int) -> int:
-        told = listener(20 * 1000, 1000)[0].about
+        told = reporter(20 * 1000, 1000)[0].about
         runner = EmotionRunner(told, lambda waveform: {"arousal": waveform[0, :1]})
         blocks = (np.full((250, 2), 0.1, "float32") for _ in range(seconds * 4))
         tracemalloc.start()
@@ -315,7 +378,7 @@ def test_a_long_file_is_not_held(tmp_path):
     with soundfile.SoundFile(path, "w", 44100, 1, "PCM_16") as file:
         for _ in range(20):
             file.write(np.zeros(30 * 44100, "int16"))  # ten minutes, 106 MB in float32
-    told = listener()[0].about
+    told = reporter()[0].about
     runner = EmotionRunner(told, lambda waveform: {"arousal": waveform[0, :1]})
     tracemalloc.start()
     try:
@@ -328,11 +391,15 @@ def test_a_long_file_is_not_held(tmp_path):
 def test_mp3s_that_libsndfile_reads_in_part_are_refused_and_others_answered(tmp_path, capfd):
     """Of constant and variable bitrate, with and without a Xing tag, with a tag behind, damaged, and cut off."""
     samples = np.concatenate([music(3, 1), 1e-3 * music(9, 2)])[:, None].repeat(2, 1)
-    files, runner = {}, listener()[0]
+    files, runner = {}, reporter()[0]
     for tag in "01":
-        files[f"cbr{tag}"] = encode(tmp_path / f"cbr{tag}.mp3", "libmp3lame", samples, RATE, write_xing=tag)
+        files[f"cbr{tag}"] = encode(
+            tmp_path / f"cbr{tag}.mp3", "libmp3lame", samples, RATE, write_xing=tag
+        )
         vbr = {"flags": "+qscale", "global_quality": "472"}
-        files[f"vbr{tag}"] = encode(tmp_path / f"vbr{tag}.mp3", "libmp3lame", samples, RATE, write_xing=tag, **vbr)
+        files[f"vbr{tag}"] = encode(
+            tmp_path / f"vbr{tag}.mp3", "libmp3lame", samples, RATE, write_xing=tag, **vbr
+        )
     for name, path in list(files.items()):
         content = bytearray(path.read_bytes())
         files[f"{name} id3v1"] = tmp_path / f"id3v1{path.name}"
@@ -355,13 +422,24 @@ def test_mp3s_that_libsndfile_reads_in_part_are_refused_and_others_answered(tmp_
     capfd.readouterr()  # mpg123's notes
 
 
-CUT = [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "ULAW"), ("WAVEX", "PCM_24"), ("RF64", "PCM_16")]
+CUT = [
+    ("WAV", "PCM_16"),
+    ("WAV", "FLOAT"),
+    ("WAV", "IMA_ADPCM"),
+    ("WAV", "ULAW"),
+    ("WAVEX", "PCM_24"),
+    ("RF64", "PCM_16"),
+]
 
 
-@pytest.mark.parametrize("form", [*CUT, ("FLAC", "PCM_16"), ("MP3", None)], ids=lambda form: f"{form[0]} {form[1]}")
+@pytest.mark.parametrize(
+    "form", [*CUT, ("FLAC", "PCM_16"), ("MP3", None)], ids=lambda form: f"{form[0]} {form[1]}"
+)
 def test_a_recording_that_is_cut_off_is_refused_as_prediction_refuses_it(tmp_path, form, capfd):
-    soundfile.write(tmp_path / "whole", music(6.0)[:, None].repeat(2, 1), RATE, format=form[0], subtype=form[1])
-    content, runner = (tmp_path / "whole").read_bytes(), listener()[0]
+    soundfile.write(
+        tmp_path / "whole", music(6.0)[:, None].repeat(2, 1), RATE, format=form[0], subtype=form[1]
+    )
+    content, runner = (tmp_path / "whole").read_bytes(), reporter()[0]
     (tmp_path / "cut").write_bytes(content[: len(content) // 2])
     for half in (tmp_path / "cut", (tmp_path / "cut").read_bytes()):
         with pytest.raises(InputError, match="cut off or damaged|is damaged"):
@@ -377,9 +455,11 @@ def test_a_recording_that_is_cut_off_is_refused_as_prediction_refuses_it(tmp_pat
 def test_a_short_mp3_that_libsndfile_reads_in_part_is_refused(tmp_path, quality, seconds, capfd):
     """Of variable bitrate without a Xing tag. It is read ahead to its end, wherever decoding stops."""
     options = {"flags": "+qscale", "global_quality": str(118 * quality), "write_xing": "0"}
-    samples = np.concatenate([music(seconds / 3, 1), 1e-3 * music(seconds * 2 / 3, 2)])[:, None].repeat(2, 1)
+    samples = np.concatenate([music(seconds / 3, 1), 1e-3 * music(seconds * 2 / 3, 2)])[
+        :, None
+    ].repeat(2, 1)
     path = encode(tmp_path / "song.mp3", "libmp3lame", samples, RATE, **options)
-    whole, runner = len(audio.load(path)) / RATE, listener()[0]
+    whole, runner = len(audio.load(path)) / RATE, reporter()[0]
     assert whole == pytest.approx(seconds, abs=0.1)
     try:
         assert runner.predict(path)["seconds"] == pytest.approx(whole, abs=0.06)
@@ -393,13 +473,15 @@ def test_a_flac_from_a_pipe_states_no_length(tmp_path):
     content = bytearray((tmp_path / "piped.flac").read_bytes())
     content[21] &= 0xF0  # STREAMINFO's 36 bits of the number of samples: 0, not known
     content[22:26] = bytes(4)
-    assert listener()[0].predict(bytes(content))["seconds"] == 6
+    assert reporter()[0].predict(bytes(content))["seconds"] == 6
     assert len(audio.load(bytes(content), RATE)) == 6 * RATE
 
 
 def test_a_model_that_answers_no_number_is_told():
-    told = listener()[0].about
-    broken = EmotionRunner(told, lambda waveform: {name: np.full(1, np.nan, "float32") for name in told["outputs"]})
+    told = reporter()[0].about
+    broken = EmotionRunner(
+        told, lambda waveform: {name: np.full(1, np.nan, "float32") for name in told["outputs"]}
+    )
     with pytest.raises(InputError, match="answers NaN or infinity for finite samples"):
         broken.predict(music(2.0), RATE)
     with pytest.raises(InputError, match="answers NaN or infinity for finite samples"):
@@ -408,15 +490,29 @@ def test_a_model_that_answers_no_number_is_told():
 
 def test_samples_of_either_byte_order(runner):
     samples = (20000 * music(1.5)).astype("int16")
-    assert_same(runner.predict(samples.astype(">i2"), RATE, name="a"), runner.predict(samples.astype("<i2"), RATE, name="a"))
+    assert_same(
+        runner.predict(samples.astype(">i2"), RATE, name="a"),
+        runner.predict(samples.astype("<i2"), RATE, name="a"),
+    )
 
 
 def test_closed_streams_and_a_full_disk(artifact, song):
     command = [sys.executable, "-m", "adff_tf.litert", str(artifact)]
-    done = subprocess.run(["bash", "-c", f"{' '.join(command)} - <&-"], capture_output=True, text=True)
-    assert done.returncode == 2 and "standard input is closed" in done.stderr and "Traceback" not in done.stderr
-    done = subprocess.run(["bash", "-c", f"{' '.join(command)} {song} > /dev/full"], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr == "error: what was answered cannot be written: No space left on device\n"
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(command)} - <&-"], capture_output=True, text=True
+    )
+    assert (
+        done.returncode == 2
+        and "standard input is closed" in done.stderr
+        and "Traceback" not in done.stderr
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(command)} {song} > /dev/full"], capture_output=True, text=True
+    )
+    assert (
+        done.returncode == 2
+        and done.stderr == "error: what was answered cannot be written: No space left on device\n"
+    )
     assert subprocess.run(["bash", "-c", f"{' '.join(command)} {song} >&- 2>&-"]).returncode == 0
     done = subprocess.run([*command, ""], capture_output=True, text=True)
     assert done.returncode == 2 and "a song's name is empty" in done.stderr
@@ -427,7 +523,7 @@ def test_a_wav_from_a_pipe_states_no_length(tmp_path):
     content = bytearray((tmp_path / "piped.wav").read_bytes())
     at = content.index(b"data") + 4
     content[at : at + 4] = b"\xff\xff\xff\xff"
-    assert listener()[0].predict(bytes(content))["seconds"] == 6
+    assert reporter()[0].predict(bytes(content))["seconds"] == 6
 
 
 # === What users do wrong ===
@@ -435,7 +531,10 @@ def test_a_wav_from_a_pipe_states_no_length(tmp_path):
 
 @pytest.mark.parametrize("hop", [0.0, -1.0, float("nan"), 1.5, float("inf"), "1"])
 def test_a_hop_out_of_range(runner, hop):
-    for ask in (lambda: runner.predict(music(2.0), RATE, hop_s=hop), lambda: runner.stream([], RATE, hop)):
+    for ask in (
+        lambda: runner.predict(music(2.0), RATE, hop_s=hop),
+        lambda: runner.stream([], RATE, hop),
+    ):
         with pytest.raises(InputError, match="hop of"):
             ask()
 
@@ -543,7 +642,12 @@ def test_models_that_are_none(made, tmp_path):
         "newer": write(tmp_path / "newer.tflite", model, told, format=2),
         "no sum": write(tmp_path / "sum.tflite", model, told, sha256=None),
         "no size": write(tmp_path / "size.tflite", model, told, size=None),
-        "other": write(tmp_path / "other.tflite", model[:-1] + b"!", told, sha256=hashlib.sha256(model).hexdigest()),
+        "other": write(
+            tmp_path / "other.tflite",
+            model[:-1] + b"!",
+            told,
+            sha256=hashlib.sha256(model).hexdigest(),
+        ),
         "size": write(tmp_path / "sizes.tflite", model, told, size=len(model) - 1),
         "window": write(tmp_path / "window.tflite", model, told, window=9),
         "outputs": write(tmp_path / "outputs.tflite", model, told, outputs=["valence"]),
@@ -581,7 +685,10 @@ def test_models_that_are_none(made, tmp_path):
 
 def test_a_model_of_log_mels_is_refused_by_name(made, tmp_path):
     def answer(log_mel):
-        return {"valence": tf.reduce_mean(log_mel, (1, 2)), "arousal": tf.reduce_max(log_mel, (1, 2))}
+        return {
+            "valence": tf.reduce_mean(log_mel, (1, 2)),
+            "arousal": tf.reduce_max(log_mel, (1, 2)),
+        }
 
     model = converted(answer, tf.TensorSpec((1, 100, 128), tf.float32, "log_mel"))
     path = write(tmp_path / "adff_log_mel_float32.tflite", model, made["both"][3])
@@ -637,7 +744,9 @@ def test_a_hundred_damaged_models_give_an_answer_or_a_message(made, runner, tmp_
     answers = [line for line in done.stdout.splitlines() if not line.startswith("refused")]
     assert len(done.stdout.splitlines()) == 100 and len(answers) < 30
     wanted = float(runner.answer(music(1.0))["valence"])
-    assert [float(answer) for answer in answers] == pytest.approx([wanted] * len(answers), abs=1e-6)  # right, where there is one
+    assert [float(answer) for answer in answers] == pytest.approx(
+        [wanted] * len(answers), abs=1e-6
+    )  # right, where there is one
 
 
 # === The command line ===
@@ -659,11 +768,26 @@ def test_json_is_what_python_gives(artifact, runner, song, capfd):
 def test_the_table_and_songs_that_cannot_be_used(artifact, song, tmp_path, capfd):
     soundfile.write(tmp_path / "short.wav", music(0.4), RATE)
     (tmp_path / "text.wav").write_text("no song")
-    names = [song, tmp_path / "missing.wav", tmp_path / "short.wav", tmp_path / "text.wav", tmp_path]
+    names = [
+        song,
+        tmp_path / "missing.wav",
+        tmp_path / "short.wav",
+        tmp_path / "text.wav",
+        tmp_path,
+    ]
     status, out, err = ask([artifact, *names, "--threads", "1"], capfd)
     head, long, short = out.splitlines()
-    assert status == 2 and head.split()[:3] == ["seconds", "valence", "arousal"] and "padded" in short and "padded" not in long
-    assert len(err.splitlines()) == 3 and all(line.startswith("error: ") for line in err.splitlines()) and "missing.wav" in err
+    assert (
+        status == 2
+        and head.split()[:3] == ["seconds", "valence", "arousal"]
+        and "padded" in short
+        and "padded" not in long
+    )
+    assert (
+        len(err.splitlines()) == 3
+        and all(line.startswith("error: ") for line in err.splitlines())
+        and "missing.wav" in err
+    )
 
 
 @pytest.mark.parametrize("task", ["both", "quadrant"])
@@ -674,12 +798,17 @@ def test_the_table_is_prediction_s(made, song, task, tmp_path, capfd):
     artifact = made[task][1]
     status, out, _ = ask([artifact, song, odd], capfd)
     wanted = commands.ask(predict.main, [artifact.parent / task, song, odd], capfd)[1]
-    assert status == 0 and len(out.splitlines()) == 3 and out.splitlines()[0] == wanted.splitlines()[0]
+    assert (
+        status == 0 and len(out.splitlines()) == 3 and out.splitlines()[0] == wanted.splitlines()[0]
+    )
     for word, meant in zip(out.split(), wanted.split(), strict=True):
         assert word == meant or float(word) == pytest.approx(float(meant), abs=2e-3)
 
 
-@pytest.mark.parametrize("options", [["--hop", "0"], ["--hop", "nan"], ["--hop", "9"], ["--threads", "0"], ["--hop", "x"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--hop", "0"], ["--hop", "nan"], ["--hop", "9"], ["--threads", "0"], ["--hop", "x"]],
+)
 def test_options_out_of_range(artifact, song, options, capfd):
     status, out, err = ask([artifact, song, *options], capfd)
     assert status == 2 and not out and "Traceback" not in err and "error: " in err
@@ -688,7 +817,9 @@ def test_options_out_of_range(artifact, song, options, capfd):
 def test_a_pipe(artifact, runner, song):
     """A recording from standard input, and a reader that goes away."""
     command = [sys.executable, "-m", "adff_tf.litert", str(artifact)]
-    done = subprocess.run([*command, "-", "--format", "json"], input=song.read_bytes(), capture_output=True)
+    done = subprocess.run(
+        [*command, "-", "--format", "json"], input=song.read_bytes(), capture_output=True
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr.decode()
     assert_same(json.loads(done.stdout), runner.predict(song, name="-"))
     shell = f"{' '.join(command)} {f'{song} ' * 20} --format json --hop 0.1 | head -c 1; exit ${{PIPESTATUS[0]}}"
@@ -697,9 +828,21 @@ def test_a_pipe(artifact, runner, song):
 
 
 def test_ctrl_c(artifact, song):
-    command = [sys.executable, "-m", "adff_tf.litert", str(artifact), *[str(song)] * 2000, "--format", "json"]
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background commands are deaf to it
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "adff_tf.litert",
+        str(artifact),
+        *[str(song)] * 2000,
+        "--format",
+        "json",
+    ]
+    heed = functools.partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a shell's background commands are deaf to it
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed
+    ) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -721,9 +864,13 @@ def device(tmp_path_factory, artifact) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("device")
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    done = subprocess.run([python, "-m", "pip", "install", "-q", *litert.REQUIREMENTS], capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "-q", *litert.REQUIREMENTS], capture_output=True, text=True
+    )
     if done.returncode:
-        pytest.skip(f"pip cannot install {', '.join(litert.REQUIREMENTS)} here: {done.stderr.strip()[-300:]}")
+        pytest.skip(
+            f"pip cannot install {', '.join(litert.REQUIREMENTS)} here: {done.stderr.strip()[-300:]}"
+        )
     shutil.copy(litert.__file__, folder / "adff_litert.py")
     shutil.copy(artifact, folder / "adff_int8.tflite")
     return python, folder
@@ -734,7 +881,10 @@ def test_on_a_device_without_tensorflow(device, runner, song):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     here = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
     for module in ("tensorflow", "keras", "adff_tf"):
-        assert "ModuleNotFoundError" in subprocess.run([python, "-c", f"import {module}"], **here).stderr
+        assert (
+            "ModuleNotFoundError"
+            in subprocess.run([python, "-c", f"import {module}"], **here).stderr
+        )
     command = [python, "adff_litert.py", "adff_int8.tflite", str(song), "--format", "json"]
     started = time.perf_counter()
     done = subprocess.run(command, **here)
@@ -759,5 +909,9 @@ def test_on_a_device_where_nothing_is_installed(device):
     _, folder = device
     command = [sys.executable, "-I", "-S", "adff_litert.py", "adff_int8.tflite", "song.wav"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("error: No module named 'numpy'") and "pip install" in done.stderr
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith("error: No module named 'numpy'")
+        and "pip install" in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1

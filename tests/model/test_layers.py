@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from adff_tf.model import layers
+from adff_tf.model import layers, lstm
 
 LAYERS = [
     (lambda: layers.Standardise(), (2, 6, 4)),
     (lambda: layers.CutAndStack(3), (2, 10, 4)),
     (lambda: layers.PooledReLU(), (2, 5, 4, 3)),
     (lambda: layers.SqueezeExcite(2), (2, 5, 3, 4)),
-    (lambda: layers.LSTM(3, return_sequences=True), (2, 5, 4)),
-    (lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)), (2, 5, 4)),
+    (lambda: lstm.LSTM(3, return_sequences=True), (2, 5, 4)),
+    (lambda: lstm.Bidirectional(lstm.LSTM(3, return_sequences=True)), (2, 5, 4)),
 ]
 RNG = np.random.default_rng(0)
 
@@ -48,15 +48,21 @@ def test_standardise_by_hand():
 
 
 def test_cut_and_stack_by_hand():
-    log_mel = np.arange(7, dtype="float32").reshape(1, 7, 1)  # frames 0 to 6; with three parts the last is dropped
+    log_mel = np.arange(7, dtype="float32").reshape(
+        1, 7, 1
+    )  # frames 0 to 6; with three parts the last is dropped
     stacked = np.asarray(layers.CutAndStack(3)(log_mel))
     np.testing.assert_array_equal(stacked[0, :, 0, :], [[0, 2, 4], [1, 3, 5]])
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_pooled_relu_by_hand(training):
-    s = np.array([[-1, -2, 3, -4], [-5, -6, 7, 8], [9, 9, 9, 9]], "float32").reshape(1, 3, 4, 1)  # the third row has no pair
-    np.testing.assert_array_equal(layers.PooledReLU()(s, training=training), np.reshape([0, 8], (1, 1, 2, 1)))
+    s = np.array([[-1, -2, 3, -4], [-5, -6, 7, 8], [9, 9, 9, 9]], "float32").reshape(
+        1, 3, 4, 1
+    )  # the third row has no pair
+    np.testing.assert_array_equal(
+        layers.PooledReLU()(s, training=training), np.reshape([0, 8], (1, 1, 2, 1))
+    )
 
 
 def test_squeeze_excite_by_hand():
@@ -64,23 +70,33 @@ def test_squeeze_excite_by_hand():
     layer.build((None, 2, 2, 2))
     reduce, expand = np.array([[1.0], [2.0]]), np.array([[1.0, -1.0]])
     layer.set_weights([reduce, np.array([-3.0]), expand, np.array([0.0, 0.5])])
-    s = np.array([[[[1.0, 0.0], [3.0, 2.0]], [[5.0, 4.0], [7.0, 6.0]]]], "float32")  # means: z = (4, 3)
+    s = np.array(
+        [[[[1.0, 0.0], [3.0, 2.0]], [[5.0, 4.0], [7.0, 6.0]]]], "float32"
+    )  # means: z = (4, 3)
     hidden = max(0.0, 4 * 1 + 3 * 2 - 3)  # 7
     a = 1 / (1 + np.exp(-np.array([hidden, -hidden + 0.5])))
     np.testing.assert_allclose(layer(s), s * a, rtol=1e-6)
 
 
 def test_lstm_step_by_hand():
-    layer = layers.LSTM(1)
+    layer = lstm.LSTM(1)
     layer.build((None, 1, 1))
-    layer.set_weights([np.array([[0.1, 0.2, 0.3, 0.4]]), np.array([[0.5, 0.6, 0.7, 0.8]]), np.array([0.0, 1.0, 0.0, 0.0])])
+    layer.set_weights(
+        [
+            np.array([[0.1, 0.2, 0.3, 0.4]]),
+            np.array([[0.5, 0.6, 0.7, 0.8]]),
+            np.array([0.0, 1.0, 0.0, 0.0]),
+        ]
+    )
 
     def sigmoid(value):
         return 1 / (1 + np.exp(-value))
 
     h = c = 0.0
     for x in (1.0, -2.0):
-        i, f, g, o = np.array([0.1, 0.2, 0.3, 0.4]) * x + np.array([0.5, 0.6, 0.7, 0.8]) * h + [0, 1, 0, 0]
+        i, f, g, o = (
+            np.array([0.1, 0.2, 0.3, 0.4]) * x + np.array([0.5, 0.6, 0.7, 0.8]) * h + [0, 1, 0, 0]
+        )
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
     np.testing.assert_allclose(layer(np.array([[[1.0], [-2.0]]], "float32")), [[h]], rtol=1e-6)
@@ -100,20 +116,22 @@ def test_lstm_step_by_hand():
 )
 def test_lstm_equals_keras_both_ways(options):
     x = RNG.standard_normal((3, 7, 5)).astype("float32")
-    keras_layer, ours = keras.layers.LSTM(4, **options), layers.LSTM(4, **options)
+    keras_layer, ours = keras.layers.LSTM(4, **options), lstm.LSTM(4, **options)
     keras_layer(x), ours(x)
     assert [w.shape for w in ours.weights] == [w.shape for w in keras_layer.weights]
     for source, target in ((keras_layer, ours), (ours, keras_layer)):
         target.set_weights([RNG.standard_normal(w.shape) * 0.3 for w in target.weights])
         target.set_weights(source.get_weights())
-        for a, b in zip(keras.tree.flatten(keras_layer(x)), keras.tree.flatten(ours(x)), strict=True):
+        for a, b in zip(
+            keras.tree.flatten(keras_layer(x)), keras.tree.flatten(ours(x)), strict=True
+        ):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_lstm_gradients_equal_keras():
     tf = pytest.importorskip("tensorflow")
     x = tf.constant(RNG.standard_normal((3, 7, 5)), tf.float32)
-    keras_layer, ours = keras.layers.LSTM(4), layers.LSTM(4)
+    keras_layer, ours = keras.layers.LSTM(4), lstm.LSTM(4)
     keras_layer(x), ours(x)
     ours.set_weights(keras_layer.get_weights())
     gradients = []
@@ -131,7 +149,7 @@ def test_bidirectional_equals_keras_both_ways(return_sequences, masked):
     x = RNG.standard_normal((2, 6, 3)).astype("float32")
     mask = np.array([[True] * 4 + [False] * 2, [True] * 6]) if masked else None
     stock = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=return_sequences))
-    ours = layers.Bidirectional(layers.LSTM(4, return_sequences=return_sequences))
+    ours = lstm.Bidirectional(lstm.LSTM(4, return_sequences=return_sequences))
     stock(x), ours(x)
     for source, target in ((stock, ours), (ours, stock)):
         target.set_weights([RNG.standard_normal(w.shape) * 0.5 for w in target.weights])
@@ -146,7 +164,10 @@ def test_bidirectional_gradients_equal_keras(return_sequences, training):
     tf = pytest.importorskip("tensorflow")
     x = tf.constant(RNG.standard_normal((3, 7, 5)), tf.float32)
     options = {"return_sequences": return_sequences}
-    stock, ours = keras.layers.Bidirectional(keras.layers.LSTM(4, **options)), layers.Bidirectional(layers.LSTM(4, **options))
+    stock, ours = (
+        keras.layers.Bidirectional(keras.layers.LSTM(4, **options)),
+        lstm.Bidirectional(lstm.LSTM(4, **options)),
+    )
     stock(x), ours(x)
     stock.set_weights([RNG.standard_normal(w.shape) * 0.7 for w in stock.weights])
     ours.set_weights(stock.get_weights())
@@ -165,7 +186,9 @@ def test_bidirectional_gradients_equal_keras(return_sequences, training):
 def test_gradients_in_bfloat16_are_nearer_to_the_truth_than_the_loops_own():
     tf = pytest.importorskip("tensorflow")
     x = tf.constant(RNG.standard_normal((8, 160, 5)), tf.float32)
-    exact, half = (layers.Bidirectional(layers.LSTM(16, dtype=d), dtype=d) for d in ("float32", "mixed_bfloat16"))
+    exact, half = (
+        lstm.Bidirectional(lstm.LSTM(16, dtype=d), dtype=d) for d in ("float32", "mixed_bfloat16")
+    )
     exact(x), half(x)
     half.set_weights(exact.get_weights())
 
@@ -175,11 +198,13 @@ def test_gradients_in_bfloat16_are_nearer_to_the_truth_than_the_loops_own():
         return tape.gradient(loss, layer.forward_layer.cell.recurrent_kernel.value).numpy()
 
     truth = of_recurrent_kernel(exact, True)
-    ours, automatic = (np.linalg.norm(of_recurrent_kernel(half, training) - truth) for training in (True, False))
+    ours, automatic = (
+        np.linalg.norm(of_recurrent_kernel(half, training) - truth) for training in (True, False)
+    )
     assert ours < automatic
     assert ours < 0.05 * np.linalg.norm(truth)
 
 
 def test_lstm_refuses_dropout_and_says_what_to_do():
     with pytest.raises(ValueError, match="put a Dropout layer before it"):
-        layers.LSTM(3, dropout=0.1)
+        lstm.LSTM(3, dropout=0.1)

@@ -11,7 +11,7 @@ import pytest
 from adff_tf.errors import InputError
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import servable
-from adff_tf.model.model_file import load_network, located, run_folder
+from adff_tf.model.model_file import find_model, load_network, run_folder_of
 from adff_tf.model.network import build_adff
 
 from .. import tiny
@@ -22,7 +22,7 @@ from ..inference.test_model import save_run
 def run(request, tmp_path_factory):
     folder = save_run(tmp_path_factory.mktemp("runs") / "run")
     if request.param == "with its servable":
-        file, experiment = located(folder)
+        file, experiment = find_model(folder)
         servable.save(load_network(file), experiment, file)
     return folder
 
@@ -44,9 +44,14 @@ def rewritten(folder, member: str, change) -> None:
 @pytest.mark.parametrize(
     "group, setting, value, told",
     [
-        ("frontend", "sample_rate_hz", 48000, "sample_rate_hz: 44100 in the model, 48000 in config.json"),
+        (
+            "frontend",
+            "sample_rate_hz",
+            48000,
+            "sample_rate_hz: 44100 in the model, 48000 in config.json",
+        ),
         ("frontend", "floor_db", -70.0, "floor_db: -100.0 in the model, -70.0 in config.json"),
-        ("frontend", "window_s", 0.05, "window_s: 0.06 in the model, 0.05 in config.json"),
+        ("frontend", "win_length_s", 0.05, "win_length_s: 0.06 in the model, 0.05 in config.json"),
         ("frontend", "mels", 64, "mels: 128 in the model, 64 in config.json"),
         ("segments", "seg_len", 2.0, "frames of a window: 100 in the model, 200 in config.json"),
         (None, "task", "quadrant", "task: both in the model, quadrant in config.json"),
@@ -68,7 +73,7 @@ def test_two_tasks_of_two_classes_are_told_apart(tmp_path):
     folder = save_run(tmp_path / "run", "valence2")
     (folder / "config.json").write_text(tiny.experiment("arousal2").to_json())
     with pytest.raises(InputError, match="task: valence2 in the model, arousal2 in config.json"):
-        located(folder)
+        find_model(folder)
 
 
 def test_settings_that_do_not_decide_the_answer_may_differ(run, tmp_path):
@@ -78,7 +83,7 @@ def test_settings_that_do_not_decide_the_answer_may_differ(run, tmp_path):
     config = json.loads((copy / "config.json").read_text())
     config["data"]["data"], config["training"]["epochs"] = "/elsewhere", 7
     (copy / "config.json").write_text(json.dumps(config))
-    assert located(copy)[1].training.epochs == 7
+    assert find_model(copy)[1].training.epochs == 7
 
 
 def test_a_model_that_does_not_tell_its_front_end_is_refused(run, tmp_path):
@@ -86,12 +91,19 @@ def test_a_model_that_does_not_tell_its_front_end_is_refused(run, tmp_path):
     shutil.copytree(run, copy)
 
     def forget(config):
-        layer = next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == "standardise")
+        layer = next(
+            layer
+            for layer in config["config"]["layers"]
+            if layer["config"]["name"] == "standardise"
+        )
         del layer["config"]["frontend"]
 
     rewritten(copy, "config.json", forget)
-    with pytest.raises(InputError, match="does not say which front end it was trained with: an earlier adff-tf saved it"):
-        located(copy)
+    with pytest.raises(
+        InputError,
+        match="does not say which front end it was trained with: an earlier adff-tf saved it",
+    ):
+        find_model(copy)
 
 
 def test_a_model_of_another_keras_names_both(run, tmp_path):
@@ -100,14 +112,21 @@ def test_a_model_of_another_keras_names_both(run, tmp_path):
     shutil.copytree(run, copy)
 
     def newer(config):
-        layer = next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == "fc1")
+        layer = next(
+            layer for layer in config["config"]["layers"] if layer["config"]["name"] == "fc1"
+        )
         layer["config"]["unheard_of"] = 1
 
     rewritten(copy, "config.json", newer)
-    with pytest.raises(InputError, match="is damaged or no model: Unrecognized keyword .*unheard_of"):
+    with pytest.raises(
+        InputError, match="is damaged or no model: Unrecognized keyword .*unheard_of"
+    ):
         load_network(copy / "model.keras")
     rewritten(copy, "metadata.json", lambda metadata: metadata.update(keras_version="9.1.0"))
-    with pytest.raises(InputError, match=rf"by Keras 9.1.0, and this is {keras.__version__}, which does not load it") as refused:
+    with pytest.raises(
+        InputError,
+        match=rf"by Keras 9.1.0, and this is {keras.__version__}, which does not load it",
+    ) as refused:
         load_network(copy / "model.keras")
     assert 'pip install "keras==9.1.0"' in str(refused.value)
 
@@ -116,25 +135,33 @@ def test_another_keras_that_loads_is_no_matter(run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     rewritten(copy, "metadata.json", lambda metadata: metadata.update(keras_version="9.1.0"))
-    assert load_network(located(copy)[0]).output_names == load_network(run / "model.keras").output_names
+    assert (
+        load_network(find_model(copy)[0]).output_names
+        == load_network(run / "model.keras").output_names
+    )
 
 
 def test_any_other_network_is_refused(run, tmp_path):
-    keras.Sequential([keras.Input((100, 128)), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
+    keras.Sequential([keras.Input((100, 128)), keras.layers.Dense(1)]).save(
+        tmp_path / "model.keras"
+    )
     shutil.copy(run / "config.json", tmp_path)
-    with pytest.raises(InputError, match=f"holds another network than ADFF .it was saved by Keras {keras.__version__}"):
-        located(tmp_path)
+    with pytest.raises(
+        InputError,
+        match=f"holds another network than ADFF .it was saved by Keras {keras.__version__}",
+    ):
+        find_model(tmp_path)
 
 
 def test_a_fold_that_is_there_is_offered(tmp_path):
     experiment = tiny.experiment()
     (tmp_path / "config.json").write_text(experiment.to_json())
     with pytest.raises(InputError, match="model.keras is missing") as refused:
-        located(tmp_path)
+        find_model(tmp_path)
     assert str(refused.value).endswith("goes on from there")
     (tmp_path / "fold2").mkdir()
     build_adff(experiment, "float32").save(tmp_path / "fold2" / "model.keras")
     with pytest.raises(InputError, match=r"or ask a finished fold: .*fold2/model\.keras$"):
-        located(tmp_path)
-    file, found = located(tmp_path / "fold2")
-    assert found == experiment and run_folder(file) == tmp_path
+        find_model(tmp_path)
+    file, found = find_model(tmp_path / "fold2")
+    assert found == experiment and run_folder_of(file) == tmp_path

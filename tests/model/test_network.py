@@ -46,20 +46,28 @@ def test_any_cut_that_leaves_32_frames_a_segment(seg_len, seg_num):
     assert np.isfinite(network.build_adff(experiment)(log_mels(experiment))["arousal"]).all()
 
 
-@pytest.mark.parametrize(("seg_len", "seg_num", "most"), [(5.0, 16, "seg_num 15 or less"), (0.31, 1, "use a longer seg_len")])
+@pytest.mark.parametrize(
+    ("seg_len", "seg_num", "most"),
+    [(5.0, 16, "seg_num 15 or less"), (0.31, 1, "use a longer seg_len")],
+)
 def test_fewer_than_32_frames_is_a_clear_error(seg_len, seg_num, most):
     with pytest.raises(ValueError, match=most):
         tiny.experiment("arousal", seg_len, seg_num)
 
 
 def test_build_checks_a_configuration_that_was_never_validated():
-    short = tiny.experiment().model_copy(update={"segments": config.Segments.model_construct(seg_len=1.0, seg_num=9)})
+    short = tiny.experiment().model_copy(
+        update={"segments": config.Segments.model_construct(seg_len=1.0, seg_num=9)}
+    )
     with pytest.raises(InputError, match="seg_num 9 cuts 100 frames into parts of 11"):
         network.build_adff(short)
 
 
 def test_full_size_has_the_parameters_counted_by_hand():
-    lstm = sum(2 * 4 * 64 * (rows + 64 + 1) + 2 * 4 * 64 * (128 + 64 + 1) for rows in (4096, 4096, 4096, 4096, 2048))
+    lstm = sum(
+        2 * 4 * 64 * (rows + 64 + 1) + 2 * 4 * 64 * (128 + 64 + 1)
+        for rows in (4096, 4096, 4096, 4096, 2048)
+    )
     convolutions = norms = attention = 0
     before = 6
     for channels, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
@@ -69,7 +77,9 @@ def test_full_size_has_the_parameters_counted_by_hand():
         norms += 4 * channels
         attention += channels * (channels // 16) * 2 + channels // 16 + channels
     head = (640 + 1) * 256 + (256 + 1) * 64 + 64 + 1
-    expected = lstm + convolutions + norms + attention + head + 2 * 128  # and the standardisation's two numbers a band
+    expected = (
+        lstm + convolutions + norms + attention + head + 2 * 128
+    )  # and the standardisation's two numbers a band
     assert network.build_adff(config.Experiment(task="arousal")).count_params() == expected
 
 
@@ -84,7 +94,9 @@ def test_variants_of_table_1(change, gone):
 def test_without_tflm_a_level_is_its_mean_over_time_and_mel():
     experiment = tiny.experiment("arousal", tflm=False)
     model = network.build_adff(experiment)
-    inner = keras.Model(model.input, [model.get_layer("level2_norm").output, model.get_layer("level2_mean").output])
+    inner = keras.Model(
+        model.input, [model.get_layer("level2_norm").output, model.get_layer("level2_mean").output]
+    )
     s, e = inner(log_mels(experiment))
     np.testing.assert_allclose(e, np.mean(s, axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
@@ -96,23 +108,32 @@ def test_the_end_of_a_level_has_both_readings(order):
     model = network.build_adff(experiment)
     norm = model.get_layer("level1_norm")
     norm.set_weights([RNG.normal(0.5, 1, w.shape) ** 2 for w in norm.get_weights()])
-    inner = keras.Model(model.input, [model.get_layer("level1_conv2").output, model.get_layer("level1_se").input])
+    inner = keras.Model(
+        model.input, [model.get_layer("level1_conv2").output, model.get_layer("level1_se").input]
+    )
     s, end = inner(log_mels(experiment))
     relu, pool = keras.ops.relu, keras.layers.MaxPooling2D(2)
     expected = norm(relu(pool(relu(s)))) if order == "pool-relu-norm" else pool(relu(norm(s)))
-    assert (np.asarray(s).min() < 0) == (order == "pool-relu-norm")  # where the last convolution's own ReLU is
+    assert (np.asarray(s).min() < 0) == (
+        order == "pool-relu-norm"
+    )  # where the last convolution's own ReLU is
     np.testing.assert_allclose(end, expected, atol=1e-6)
 
 
 def test_weights_transfer_by_name_between_tasks_and_cuts(tmp_path):
     # seg_num changes the first convolution's input alone, the task the last layer alone
-    source, target = (network.build_adff(tiny.experiment(*args)) for args in (("both", 1.0, 2), ("arousal", 2.0, 4)))
+    source, target = (
+        network.build_adff(tiny.experiment(*args))
+        for args in (("both", 1.0, 2), ("arousal", 2.0, 4))
+    )
     names = {layer.name for layer in source.layers} & {layer.name for layer in target.layers}
     moved = 0
     for name in sorted(names - {"level1_conv1"}):
         target.get_layer(name).set_weights(source.get_layer(name).get_weights())
         moved += len(source.get_layer(name).weights) > 0
-    assert moved == 1 + 12 + 5 + 5 + 10 + 1 + 1  # standardise, convolutions, norms, attention, LSTMs, fc1, arousal
+    assert (
+        moved == 1 + 12 + 5 + 5 + 10 + 1 + 1
+    )  # standardise, convolutions, norms, attention, LSTMs, fc1, arousal
 
 
 def test_keras_file_loads_in_safe_mode_exactly(tmp_path):
@@ -157,7 +178,13 @@ def test_builds_and_trains_on_another_backend(backend):
 
     def on(backend):
         environment = {**os.environ, "KERAS_BACKEND": backend}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr
         name, *numbers = done.stdout.split("\n")[-2].split()
         assert name == backend
@@ -173,7 +200,9 @@ def test_builds_and_trains_on_another_backend(backend):
 
 def twin_outputs(model: keras.Model, experiment: config.Experiment, x: np.ndarray) -> np.ndarray:
     """Arousal from the same weights by plain PyTorch, written from the paper's description alone."""
-    torch = pytest.importorskip("torch", reason="torch is not installed: the network was not compared with its PyTorch twin")
+    torch = pytest.importorskip(
+        "torch", reason="torch is not installed: the network was not compared with its PyTorch twin"
+    )
     from torch.nn import functional as F
 
     def weights(name):
@@ -218,7 +247,9 @@ def twin_outputs(model: keras.Model, experiment: config.Experiment, x: np.ndarra
 
 def assert_equals_twin(experiment: config.Experiment, batch: int) -> None:
     model, x = network.build_adff(experiment), log_mels(experiment, batch)
-    for layer in model.layers:  # batch norm statistics and biases away from 0 and 1, where a swap would not show
+    for layer in (
+        model.layers
+    ):  # batch norm statistics and biases away from 0 and 1, where a swap would not show
         if "norm" in layer.name:
             layer.set_weights([0.5 + RNG.random(w.shape) for w in layer.get_weights()])
         elif layer.name == "arousal":
@@ -227,7 +258,9 @@ def assert_equals_twin(experiment: config.Experiment, batch: int) -> None:
 
 
 def test_equals_the_pytorch_twin():
-    assert_equals_twin(tiny.experiment("arousal", 2.0, 3, width=0.1, lstm_units=5, fc=(9, 7)), batch=3)
+    assert_equals_twin(
+        tiny.experiment("arousal", 2.0, 3, width=0.1, lstm_units=5, fc=(9, 7)), batch=3
+    )
 
 
 @pytest.mark.slow

@@ -45,10 +45,12 @@ def untrained(monkeypatch):
     """Fits that end at once; the folders of those that were asked for."""
     asked = []
 
-    def fit(experiment, tracks, folder, label="", listener=None):
+    def fit(experiment, tracks, folder, label="", reporter=None):
         asked.append(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame({"epoch": [1], "loss": [1.0], "seconds": [36.0]}).to_csv(folder / "history.csv", index=False)
+        pd.DataFrame({"epoch": [1], "loss": [1.0], "seconds": [36.0]}).to_csv(
+            folder / "history.csv", index=False
+        )
         model = fits.new_model(experiment, 1)
         model.get_layer("standardise").set_weights(list(tracks.standardisation()))
         return fits.Fit(model, pd.DataFrame())
@@ -67,7 +69,9 @@ def songs(folder, count=8, seed=0, quadrants=False):
         rows.append((path.name, *rng.uniform(-1, 1, 2)))
     if quadrants:
         return folder
-    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(
+        folder / "labels.csv", index=False
+    )
     return folder / "labels.csv"
 
 
@@ -98,14 +102,22 @@ def test_tables_share_what_they_have_in_common():
     # 1 and 3 have arousal and valence at 20 s in 6 in common with 2; 1 also valence in 1: 9 + 18 - 3 + 24 - 2 + 24
     assert len(grid.unique(cell for table in made.values() for cell in table.cells)) == 70
     # the same in Table 1 and Table 3, where the paper prints the same number
-    both = [made["table1"].entries["ADFF", "arousal R²"], made["table3"].entries["20 s", "simple: arousal R²"]]
+    both = [
+        made["table1"].entries["ADFF", "arousal R²"],
+        made["table3"].entries["20 s", "simple: arousal R²"],
+    ]
     assert both[0].cell == both[1].cell and both[0].published.mean == both[1].published.mean
 
 
 def test_a_cell_is_the_base_with_what_its_table_says():
     base = presets.fast()
     found = grid.table1(base).entries["w/o SE", "valence RMSE"].cell.experiment
-    assert (found.task, found.segments.seg_num, found.segments.sampling, found.network.se) == ("valence", 1, "simple", False)
+    assert (found.task, found.segments.seg_num, found.segments.sampling, found.network.se) == (
+        "valence",
+        1,
+        "simple",
+        False,
+    )
     assert found.network.width == base.network.width and found.training == base.training
     found = grid.table4(base).entries["30 s", "four classes: quadrant accuracy"].cell.experiment
     assert (found.task, found.segments.seg_len, found.segments.sampling) == ("quadrant", 30, "full")
@@ -117,12 +129,21 @@ def test_a_cell_is_the_base_with_what_its_table_says():
 def test_our_numbers_are_those_of_the_predictions(done):
     table = pd.read_csv(done / "figure3.csv").set_index(["row", "column"])
     for target in ("arousal", "valence"):
-        folds = [pd.read_csv(done / f"cells/{target}-simple-20s-seg_num16/fold{k}/predictions.csv") for k in (1, 2)]
-        scores = [sklearn.metrics.r2_score(fold[f"{target}_target"], fold[f"{target}_prediction"]) for fold in folds]
+        folds = [
+            pd.read_csv(done / f"cells/{target}-simple-20s-seg_num16/fold{k}/predictions.csv")
+            for k in (1, 2)
+        ]
+        scores = [
+            sklearn.metrics.r2_score(fold[f"{target}_target"], fold[f"{target}_prediction"])
+            for fold in folds
+        ]
         row = table.loc[(f"{target} R²", 16)]
         assert row["ours"] == pytest.approx(np.mean(scores), abs=1e-6)
-        assert row["ours_deviation"] == pytest.approx(np.std(scores, ddof=1), abs=1e-6)
-        assert f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f}" in (done / "figure3.md").read_text()
+        assert row["ours_std"] == pytest.approx(np.std(scores, ddof=1), abs=1e-6)
+        assert (
+            f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f}"
+            in (done / "figure3.md").read_text()
+        )
 
 
 def test_a_run_is_never_done_twice_and_tables_share_it(done, ask, monkeypatch):
@@ -136,9 +157,17 @@ def test_a_run_is_never_done_twice_and_tables_share_it(done, ask, monkeypatch):
 
 
 def test_what_a_finished_run_keeps(done):
-    kept = {str(file.relative_to(done / "cells/arousal-simple-20s-seg_num16")) for file in done.glob("cells/arousal*16/**/*.keras")}
+    kept = {
+        str(file.relative_to(done / "cells/arousal-simple-20s-seg_num16"))
+        for file in done.glob("cells/arousal*16/**/*.keras")
+    }
     assert kept == {"model.keras"}
-    assert keras.models.load_model(done / "cells/arousal-simple-20s-seg_num16/model.keras", compile=False).input_shape[2] == 32
+    assert (
+        keras.models.load_model(
+            done / "cells/arousal-simple-20s-seg_num16/model.keras", compile=False
+        ).input_shape[2]
+        == 32
+    )
 
 
 def test_a_table_can_be_read_while_it_fills(done, ask, monkeypatch):
@@ -155,7 +184,10 @@ def test_a_table_can_be_read_while_it_fills(done, ask, monkeypatch):
 
 def test_other_settings_are_refused(done, ask):
     status, _, err = ask(["figure3", *TINY, "--seg-nums", "16", "--out", done, "--epochs", "3"])
-    assert status == 2 and "holds a reproduction with other settings:\n  training.epochs: 1 there, 3 now" in err
+    assert (
+        status == 2
+        and "holds a reproduction with other settings:\n  training.epochs: 1 there, 3 now" in err
+    )
 
 
 def test_memory_that_does_not_suffice_costs_one_run(tmp_path, ask, untrained, monkeypatch):
@@ -169,15 +201,24 @@ def test_memory_that_does_not_suffice_costs_one_run(tmp_path, ask, untrained, mo
     arguments = ["table2", *TINY, "--seg-nums", "14", "16", "--out", tmp_path / "out"]
     monkeypatch.setattr(runs, "run_held", run)
     status, _, err = ask(arguments)
-    assert status == 2 and "1 of 2 runs could not be run" in err and "out of memory: OOM when allocating" in err
-    assert "| failed |" in (text := (tmp_path / "out/table2.md").read_text()) and "## Could not be run" in text
+    assert (
+        status == 2
+        and "1 of 2 runs could not be run" in err
+        and "out of memory: OOM when allocating" in err
+    )
+    assert (
+        "| failed |" in (text := (tmp_path / "out/table2.md").read_text())
+        and "## Could not be run" in text
+    )
     monkeypatch.setattr(runs, "run_held", whole)
     status, out, _ = ask(arguments)
     assert status == 0 and "2 of 2 runs are finished" in out and "failed" not in out
     assert len(untrained) == 4
     shown = next(line for line in out.splitlines() if "| ours |" in line)
     assert shown == "|  | ours | 0.02 | 0.02 |"  # two folds of 36 s each
-    assert "of seg_num 1 |" not in out and not (tmp_path / "out/table2.png").exists()  # there is none to compare with
+    assert (
+        "of seg_num 1 |" not in out and not (tmp_path / "out/table2.png").exists()
+    )  # there is none to compare with
 
 
 def test_the_songs_may_not_change(tmp_path, ask, untrained):
@@ -203,7 +244,18 @@ def test_the_songs_may_not_change(tmp_path, ask, untrained):
 
 
 def test_processes_share_the_runs_and_follow_one_that_is_killed(tmp_path):
-    command = [sys.executable, "-m", "adff_tf.reproduce", "table2", *TINY, "--hold-out", "--seg-nums", "12", "14", "16"]
+    command = [
+        sys.executable,
+        "-m",
+        "adff_tf.reproduce",
+        "table2",
+        *TINY,
+        "--hold-out",
+        "--seg-nums",
+        "12",
+        "14",
+        "16",
+    ]
     command += ["--out", str(tmp_path / "out")]
     one, two = (_started(command, tmp_path / f"{k}.txt") for k in (1, 2))
 
@@ -218,9 +270,15 @@ def test_processes_share_the_runs_and_follow_one_that_is_killed(tmp_path):
     one.kill()
     assert two.wait(timeout=180) == 0, (tmp_path / "2.txt").read_text()
     one.wait()
-    finished = {folder.name for folder in (tmp_path / "out/cells").iterdir() if (folder / "report.md").exists()}
+    finished = {
+        folder.name
+        for folder in (tmp_path / "out/cells").iterdir()
+        if (folder / "report.md").exists()
+    }
     assert len(finished) == 3
-    assert set(begun(1)) & set(begun(2)) <= {held_when_killed}  # at no other time did both work on one
+    assert set(begun(1)) & set(begun(2)) <= {
+        held_when_killed
+    }  # at no other time did both work on one
     assert set(begun(1)) | set(begun(2)) == finished
     assert "3 of 3 runs are finished" in (tmp_path / "out/table2.md").read_text()
 
@@ -236,8 +294,14 @@ def test_a_cell_has_one_holder(tmp_path, untrained):
     cell = grid.Cell("one", tiny.experiment().model_copy(update={"data": data}))
     left = cells.place(tmp_path, cell) / f"{folders.CLAIM}.claim-0001"
     left.parent.mkdir(parents=True)
-    left.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(claims.Holder.this(), machine="elsewhere"))))
-    assert cells.run([cell], tmp_path, tmp_path / "features") == {} and cells.is_finished(tmp_path, cell)
+    left.write_text(
+        json.dumps(
+            dataclasses.asdict(dataclasses.replace(claims.Holder.this(), machine="elsewhere"))
+        )
+    )
+    assert cells.run([cell], tmp_path, tmp_path / "features") == {} and cells.is_finished(
+        tmp_path, cell
+    )
 
 
 def test_a_cell_that_was_overtaken_is_waited_for(tmp_path, monkeypatch):
@@ -261,14 +325,14 @@ def test_who_was_overtaken_stops(tmp_path):
         lost = False
 
     held = folders.WhileHeld(cells.SILENT, claim := Lost(), "it")
-    held.say("begun")
+    held.log("begun")
     with held.bar("steps", 3) as advance:
         advance()
         claim.lost = True
         with pytest.raises(claims.Taken, match="it was taken over"):
             advance()
     with pytest.raises(claims.Taken, match="it was taken over"):
-        held.say("finished")
+        held.log("finished")
 
 
 def test_transfer_tests_each_model_on_the_other_set(tmp_path, ask, untrained):
@@ -298,7 +362,9 @@ def test_transfer_tests_each_model_on_the_other_set(tmp_path, ask, untrained):
     found = pd.read_csv(out / "transfer.csv").set_index(["row", "column"])["ours"]
     predictions = pd.read_csv(out / "cells/from-A-to-B/predictions.csv")
     assert len(predictions) == 7  # less the one that the model knows
-    expected = sklearn.metrics.r2_score(predictions["valence_target"], predictions["valence_prediction"])
+    expected = sklearn.metrics.r2_score(
+        predictions["valence_target"], predictions["valence_prediction"]
+    )
     assert found["trained on A", "on B: valence R²"] == pytest.approx(expected, abs=1e-6)
     at_home = json.loads((out / "cells/on-B/metrics.json").read_text())["mean"]["arousal"]["rmse"]
     assert found["trained on B", "on B: arousal RMSE"] == pytest.approx(at_home)
@@ -307,7 +373,17 @@ def test_transfer_tests_each_model_on_the_other_set(tmp_path, ask, untrained):
 
 def test_quadrants_have_the_columns_of_classes(tmp_path, ask, untrained):
     data = songs(tmp_path / "set", 16, quadrants=True)
-    arguments = ["--data", data, "--scale", "tiny", "--hold-out", "--seg-lens", "5", "--out", tmp_path / "out"]
+    arguments = [
+        "--data",
+        data,
+        "--scale",
+        "tiny",
+        "--hold-out",
+        "--seg-lens",
+        "5",
+        "--out",
+        tmp_path / "out",
+    ]
     status, shown, err = ask(["table4", *arguments])
     assert (status, err) == (0, "")
     head = "| seg_len | | two classes: arousal accuracy | two classes: valence accuracy | four classes: quadrant accuracy |"
@@ -330,9 +406,20 @@ def finished(folder, cell, mean, std=None, segment=None):
     target = next(iter(cell.experiment.task.split()))
     metrics = {name: {target: values} for name, values in names.items()}
     baselines = {"mean": {target: {}}, "ridge": {target: {"r2": 0.61, "rmse": 0.23}}}
-    (place / "metrics.json").write_text(json.dumps(metrics | {"task": cell.experiment.task, "baselines": baselines}))
+    (place / "metrics.json").write_text(
+        json.dumps(metrics | {"task": cell.experiment.task, "baselines": baselines})
+    )
     (place / "environment.json").write_text(
-        json.dumps({"adff_tf": "1", "python": "3", "packages": {"keras": "3"}, "cores": 2, "gpus": [], "system": "Linux"})
+        json.dumps(
+            {
+                "adff_tf": "1",
+                "python": "3",
+                "packages": {"keras": "3"},
+                "cores": 2,
+                "gpus": [],
+                "system": "Linux",
+            }
+        )
     )
     (place / "report.md").touch()
 
@@ -343,7 +430,13 @@ def test_the_layout_is_the_papers(tmp_path):
     simple = table.entries["20 s", "simple: arousal R²"].cell
     full = table.entries["20 s", "full: valence R²"].cell
     finished(tmp_path, simple, {"r2": 0.65, "rmse": 0.22}, {"r2": 0.021, "rmse": 0.01})
-    finished(tmp_path, full, {"r2": 0.4, "rmse": 0.25}, {"r2": 0.1, "rmse": 0.02}, {"r2": 0.3, "rmse": 0.27})
+    finished(
+        tmp_path,
+        full,
+        {"r2": 0.4, "rmse": 0.25},
+        {"r2": 0.1, "rmse": 0.02},
+        {"r2": 0.3, "rmse": 0.27},
+    )
     text = tables.write(table, tmp_path, base).read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert lines[0] == (
@@ -365,26 +458,42 @@ def test_the_layout_is_the_papers(tmp_path):
 def test_other_models_stand_as_published_and_departures_are_told(tmp_path):
     base = presets.fast()
     text = tables.write(grid.table1(base), tmp_path, base).read_text()
-    assert "| MLEM | paper | 0.2500 ± 0.03 | 0.6000 ± 0.10 | 0.3100 ± 0.04 | 0.4000 ± 0.14 |\n| ADFF | paper |" in text
-    assert "- training.epochs: 200 in the paper, 24 here" in text and "- network.width: 1.0 in the paper, 0.25 here" in text
+    assert (
+        "| MLEM | paper | 0.2500 ± 0.03 | 0.6000 ± 0.10 | 0.3100 ± 0.04 | 0.4000 ± 0.14 |\n| ADFF | paper |"
+        in text
+    )
+    assert (
+        "- training.epochs: 200 in the paper, 24 here" in text
+        and "- network.width: 1.0 in the paper, 0.25 here" in text
+    )
     assert "floor_db" not in text and "at least -70 dB" in text  # of which the paper says nothing
 
 
 def test_a_figure_that_is_not_printed_is_not_estimated(done):
     table = pd.read_csv(done / "figure3.csv")
     assert table["paper"].isna().all()
-    figure = tables.FIGURES["figure3"](grid.figure3(presets.paper()), measured(grid.figure3, lambda k: k / 100))
+    figure = tables.FIGURES["figure3"](
+        grid.figure3(presets.paper()), measured(grid.figure3, lambda k: k / 100)
+    )
     left, _ = figure.axes
     valence = left.containers[0].lines[0]
-    assert list(valence.get_xdata()) == list(published.SEG_NUMS) and valence.get_ydata()[0] == 18 / 100  # after arousal's 18
+    assert (
+        list(valence.get_xdata()) == list(published.SEG_NUMS) and valence.get_ydata()[0] == 18 / 100
+    )  # after arousal's 18
     assert (done / "figure3.png").exists()
 
 
 def test_time_is_shown_relative_to_one_part():
-    (axis,) = tables.FIGURES["table2"](grid.table2(presets.paper()), measured(grid.table2, lambda k: 8.0 / (k + 1))).axes
+    (axis,) = tables.FIGURES["table2"](
+        grid.table2(presets.paper()), measured(grid.table2, lambda k: 8.0 / (k + 1))
+    ).axes
     paper, ours = axis.lines
-    assert paper.get_ydata()[3] == pytest.approx(0.51 / 4.99) and ours.get_ydata()[3] == pytest.approx(1 / 4)
-    shown = tables.lines(grid.table2(presets.paper()), measured(grid.table2, lambda k: 8.0 / (k + 1)), True)
+    assert paper.get_ydata()[3] == pytest.approx(0.51 / 4.99) and ours.get_ydata()[
+        3
+    ] == pytest.approx(1 / 4)
+    shown = tables.lines(
+        grid.table2(presets.paper()), measured(grid.table2, lambda k: 8.0 / (k + 1)), True
+    )
     assert shown[-2].startswith("|  | paper, of seg_num 1 | 1.000 | 0.305 | 0.152 | 0.102 |")
     assert shown[-1].startswith("|  | ours, of seg_num 1 | 1.000 | 0.500 | 0.333 | 0.250 |")
 
@@ -398,22 +507,35 @@ def measured(table, value):
 
 def test_the_estimate_is_steps_times_seconds(done, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(estimate, "measure", lambda experiment: asked.append(experiment) or estimate.Step(10.0, 2.0))
+    monkeypatch.setattr(
+        estimate, "measure", lambda experiment: asked.append(experiment) or estimate.Step(10.0, 2.0)
+    )
     base = reproduce.parse(["figure3", *TINY])[1]
-    base = base.model_copy(update={"training": base.training.model_copy(update={"epochs": 7, "batch_size": 2})})
+    base = base.model_copy(
+        update={"training": base.training.model_copy(update={"epochs": 7, "batch_size": 2})}
+    )
     prepared = cells.prepare([base], tmp_path / "out", done / "features")
-    table = grid.figure3(prepared[0].base).only(lambda cell: cell.experiment.segments.seg_num in (1, 16))
+    table = grid.figure3(prepared[0].base).only(
+        lambda cell: cell.experiment.segments.seg_num in (1, 16)
+    )
     found = estimate.estimate(table.cells, tmp_path / "out", prepared).set_index("cell")
     assert len(asked) == 2  # arousal's network costs what valence's does
     row = found.loc["arousal-simple-20s-seg_num1"]
-    assert (row["fits"], row["steps"]) == (2, 2 * 7 * 2)  # ten clips in two folds: five segments are two batches of two
+    assert (row["fits"], row["steps"]) == (
+        2,
+        2 * 7 * 2,
+    )  # ten clips in two folds: five segments are two batches of two
     assert row["hours"] == pytest.approx((2 * 10 + 28 * 2) / 3600, abs=1e-4)
 
 
 def test_a_dry_run_trains_nothing(done, ask, monkeypatch):
     monkeypatch.setattr(fits, "fit", lambda *args: pytest.fail("trained"))
     status, out, err = ask(["figure3", *TINY, "--seg-nums", "16", "--out", done, "--dry-run"])
-    assert (status, err) == (0, "") and out.count("finished") == 2 and "figure3: 2 runs, 0.00 hours to go" in out
+    assert (
+        (status, err) == (0, "")
+        and out.count("finished") == 2
+        and "figure3: 2 runs, 0.00 hours to go" in out
+    )
 
 
 # === What is refused ===

@@ -28,9 +28,15 @@ TASKS = ("both", "quadrant")
 def waveform() -> np.ndarray:
     """A minor seventh chord in saw-like partials that decays four times, a rising tone, and a hiss: `(66150,)` float32."""
     t = np.arange(int(1.5 * RATE)) / RATE
-    chord = sum(np.sin(2 * np.pi * f * k * t) / k for f in (220.0, 261.63, 329.63, 392.0) for k in range(1, 9))
+    chord = sum(
+        np.sin(2 * np.pi * f * k * t) / k
+        for f in (220.0, 261.63, 329.63, 392.0)
+        for k in range(1, 9)
+    )
     beat, rise = np.exp(-6 * (t % 0.375)) * (1.5 - t), t * np.sin(2 * np.pi * 400 * t**3)
-    hiss = np.sin(0.1 * np.arange(len(t)) ** 2)  # no recording is without, and without it rounding would be heard
+    hiss = np.sin(
+        0.1 * np.arange(len(t)) ** 2
+    )  # no recording is without, and without it rounding would be heard
     return (0.1 * chord * beat + 0.1 * rise + 0.001 * hiss).astype("float32")
 
 
@@ -58,9 +64,16 @@ def model(task: str) -> EmotionModel:
 
 def main() -> None:
     soundfile.write(FOLDER / "waveform.wav", waveform(), RATE, subtype="PCM_16")
-    answers = {task: model(task).predict(FOLDER / "waveform.wav", hop_s=HOP_S, name="waveform.wav").as_dict() for task in TASKS}
+    answers = {
+        task: model(task)
+        .predict(FOLDER / "waveform.wav", hop_s=HOP_S, name="waveform.wav")
+        .as_dict()
+        for task in TASKS
+    }
     made_with = {"tensorflow": tf.__version__, "keras": keras.__version__}
-    (FOLDER / "answers.json").write_text(json.dumps({"made_with": made_with, **answers}, indent=1) + "\n")
+    (FOLDER / "answers.json").write_text(
+        json.dumps({"made_with": made_with, **answers}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

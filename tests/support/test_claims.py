@@ -27,7 +27,9 @@ with held(sys.argv[1], "it"):
 @pytest.fixture
 def other(tmp_path):
     """Another process that holds `tmp_path / "work"`."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "work")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "work")], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -42,7 +44,10 @@ def pretend(path, **changes):
 
 
 def test_the_second_is_told_who_holds_it(tmp_path, other):
-    with pytest.raises(Taken, match=f"it is held by process {other.pid} on .* .since 20"), held(tmp_path / "work", "it"):
+    with (
+        pytest.raises(Taken, match=f"it is held by process {other.pid} on .* .since 20"),
+        held(tmp_path / "work", "it"),
+    ):
         pass
 
 
@@ -62,7 +67,8 @@ def test_a_process_of_the_same_number_is_not_the_holder(tmp_path):
 def test_another_machine_is_believed_while_it_is_heard_of(tmp_path):
     file = pretend(tmp_path / "work", machine="elsewhere", host="elsewhere", pid=1)
     with pytest.raises(
-        Taken, match=r"process 1 on elsewhere \(since .*\), heard of \d s ago; if that is gone, this is free in 1[78]\d s"
+        Taken,
+        match=r"process 1 on elsewhere \(since .*\), heard of \d s ago; if that is gone, this is free in 1[78]\d s",
     ):
         claims._take(tmp_path / "work", "it", claims.LEASE_S)
     os.utime(file, (time.time() - 2 * claims.LEASE_S,) * 2)

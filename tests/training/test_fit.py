@@ -13,6 +13,7 @@ import tensorflow as tf
 from adff_tf.config import Training
 from adff_tf.support.console import SILENT
 from adff_tf.training import fit
+from adff_tf.training import optimizer as optimizers
 
 
 def minimise(optimizer, gradients) -> list[np.ndarray]:
@@ -30,7 +31,7 @@ GRADIENTS = [[0.5, -0.1], [0.2, 0.3], [-0.4, 0.0]]
 
 
 def test_adam_is_keras_adam_without_decay():
-    ours = minimise(fit.Adam(0.01), GRADIENTS)
+    ours = minimise(optimizers.Adam(0.01), GRADIENTS)
     np.testing.assert_allclose(ours, minimise(keras.optimizers.Adam(0.01), GRADIENTS), rtol=1e-6)
 
 
@@ -42,18 +43,28 @@ def test_weight_decay_is_added_to_the_gradient_by_hand():
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
         w = w - rate * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + 1e-7)
         expected.append(w)
-    np.testing.assert_allclose(minimise(fit.Adam(rate, l2=l2), GRADIENTS), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        minimise(optimizers.Adam(rate, l2=l2), GRADIENTS), expected, rtol=1e-5
+    )
 
 
 def test_adam_takes_its_rate_from_a_schedule():
     settings = Training(learning_rate=0.1, decay_epochs=(1, 2), decay_factor=0.5)
-    rates = fit.schedule(settings, steps_per_epoch=10)
-    assert [float(rates(step)) for step in (0, 10, 11, 20, 21)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+    rates = optimizers.schedule(settings, steps_per_epoch=10)
+    assert [float(rates(step)) for step in (0, 10, 11, 20, 21)] == pytest.approx(
+        [0.1, 0.1, 0.05, 0.05, 0.025]
+    )
 
 
 def test_cosine_rises_for_a_tenth_and_falls_to_zero():
-    rates = fit.schedule(Training(schedule="cosine", learning_rate=0.3, epochs=10), steps_per_epoch=10)
-    assert float(rates(0)) == 0 and float(rates(10)) == pytest.approx(0.3) and float(rates(100)) == pytest.approx(0, abs=1e-7)
+    rates = optimizers.schedule(
+        Training(schedule="cosine", learning_rate=0.3, epochs=10), steps_per_epoch=10
+    )
+    assert (
+        float(rates(0)) == 0
+        and float(rates(10)) == pytest.approx(0.3)
+        and float(rates(100)) == pytest.approx(0, abs=1e-7)
+    )
     assert float(rates(55)) == pytest.approx(0.15, rel=1e-3)
 
 
@@ -97,6 +108,12 @@ print(result.history["loss"].iloc[0] > result.history["loss"].iloc[-1], np.isfin
 def test_several_devices_train_by_mirrored_strategy(tmp_path):
     """Two logical CPUs stand in for two GPUs; a process of its own, since devices are set up once."""
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", TWO_DEVICES, tmp_path], cwd=root, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, tmp_path],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == "True True"

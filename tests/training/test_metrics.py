@@ -11,8 +11,12 @@ from adff_tf.training import metrics
 def test_equal_to_scikit_learn():
     rng = np.random.default_rng(0)
     targets, predictions = rng.normal(size=50), rng.normal(size=50)
-    assert metrics.r2(targets, predictions) == pytest.approx(sklearn.metrics.r2_score(targets, predictions))
-    assert metrics.rmse(targets, predictions) == pytest.approx(sklearn.metrics.root_mean_squared_error(targets, predictions))
+    assert metrics.r2(targets, predictions) == pytest.approx(
+        sklearn.metrics.r2_score(targets, predictions)
+    )
+    assert metrics.rmse(targets, predictions) == pytest.approx(
+        sklearn.metrics.root_mean_squared_error(targets, predictions)
+    )
 
 
 def test_by_hand():
@@ -23,7 +27,8 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("targets", "predictions"), [([], []), ([1, 2], [1]), ([[1, 2]], [[1, 2]]), ([1, np.nan], [1, 2]), ([1, 2], [1, np.inf])]
+    ("targets", "predictions"),
+    [([], []), ([1, 2], [1]), ([[1, 2]], [[1, 2]]), ([1, np.nan], [1, 2]), ([1, 2], [1, np.inf])],
 )
 def test_what_cannot_be_scored_is_refused(targets, predictions):
     with pytest.raises(ValueError, match="must be"):
@@ -32,19 +37,34 @@ def test_what_cannot_be_scored_is_refused(targets, predictions):
 
 def test_quadrants_are_also_scored_by_sign():
     # truth Q1 Q2 Q3 Q4; the second is put in Q1 (sign of arousal right, of valence wrong), the fourth in Q2 (both wrong)
-    probabilities = np.array([[0.7, 0.1, 0.1, 0.1], [0.6, 0.3, 0.05, 0.05], [0.1, 0.2, 0.6, 0.1], [0.0, 0.9, 0.0, 0.1]])
-    scores = metrics.score(TASKS["quadrant"], {"probabilities": np.arange(4)}, {"probabilities": probabilities})
-    assert scores == {"quadrant": {"accuracy": 0.5}, "arousal": {"accuracy": 0.75}, "valence": {"accuracy": 0.5}}
+    probabilities = np.array(
+        [[0.7, 0.1, 0.1, 0.1], [0.6, 0.3, 0.05, 0.05], [0.1, 0.2, 0.6, 0.1], [0.0, 0.9, 0.0, 0.1]]
+    )
+    scores = metrics.score_task(
+        TASKS["quadrant"], {"probabilities": np.arange(4)}, {"probabilities": probabilities}
+    )
+    assert scores == {
+        "quadrant": {"accuracy": 0.5},
+        "arousal": {"accuracy": 0.75},
+        "valence": {"accuracy": 0.5},
+    }
 
 
 def test_sign_sums_the_probabilities_of_its_quadrants():
-    probabilities = np.array([[0.3, 0.3, 0.4, 0.0]])  # Q3 is likeliest, yet positive arousal (Q1, Q2) is likelier than negative
-    scores = metrics.score(TASKS["quadrant"], {"probabilities": np.array([0])}, {"probabilities": probabilities})
+    probabilities = np.array(
+        [[0.3, 0.3, 0.4, 0.0]]
+    )  # Q3 is likeliest, yet positive arousal (Q1, Q2) is likelier than negative
+    scores = metrics.score_task(
+        TASKS["quadrant"], {"probabilities": np.array([0])}, {"probabilities": probabilities}
+    )
     assert scores["quadrant"]["accuracy"] == 0 and scores["arousal"]["accuracy"] == 1
 
 
 def test_classes_by_hand():
-    point = {"valence": np.array([0.5, -0.5, -0.5, 0.5, 0.0]), "arousal": np.array([0.5, 0.5, -0.5, -0.5, 0.0])}
-    assert TASKS["quadrant"].class_of(**point).tolist() == [0, 1, 2, 3, 0]
-    assert TASKS["valence2"].class_of(**point).tolist() == [1, 0, 0, 1, 1]
-    assert TASKS["arousal2"].class_of(**point).tolist() == [1, 1, 0, 0, 1]
+    point = {
+        "valence": np.array([0.5, -0.5, -0.5, 0.5, 0.0]),
+        "arousal": np.array([0.5, 0.5, -0.5, -0.5, 0.0]),
+    }
+    assert TASKS["quadrant"].class_index(**point).tolist() == [0, 1, 2, 3, 0]
+    assert TASKS["valence2"].class_index(**point).tolist() == [1, 0, 0, 1, 1]
+    assert TASKS["arousal2"].class_index(**point).tolist() == [1, 1, 0, 0, 1]

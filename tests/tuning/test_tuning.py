@@ -22,7 +22,7 @@ from sklearn.model_selection import GroupKFold
 from adff_tf import train
 from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
-from adff_tf.features import pipeline
+from adff_tf.features import tracks as track_features
 from adff_tf.training import fit as fits
 from adff_tf.tuning import __main__ as command
 from adff_tf.tuning import oracles, report, search, trials
@@ -32,7 +32,14 @@ from adff_tf.tuning.space import PAPER, Choice, Plan, Range, Space, experiment, 
 from .. import tiny
 
 ROOT = Path(__file__).parents[2]
-FIXED = ["seg_len=1", "dropout=0", "lstm_units=3", "se_ratio=2", "width=0.05", "level_end=norm-relu"]
+FIXED = [
+    "seg_len=1",
+    "dropout=0",
+    "lstm_units=3",
+    "se_ratio=2",
+    "width=0.05",
+    "level_end=norm-relu",
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +50,9 @@ def manifest(tmp_path_factory):
     for k, arousal in enumerate(np.linspace(-0.9, 0.9, 18)):
         soundfile.write(folder / f"{k}.wav", 10 ** (arousal - 1) * rng.uniform(-1, 1, 48000), 44100)
         rows.append((f"{k}.wav", -arousal, arousal, f"song{k % 9}"))
-    pd.DataFrame(rows, columns=["path", "valence", "arousal", "group"]).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame(rows, columns=["path", "valence", "arousal", "group"]).to_csv(
+        folder / "labels.csv", index=False
+    )
     return folder / "labels.csv"
 
 
@@ -72,7 +81,7 @@ def quick(monkeypatch):
     """Trials that cost nothing: arousal's R² is 1 / seg_num, less for other learning rates. No plots. The settings of each."""
     seen = []
 
-    def scores(settings, songs, folder, label, listener):
+    def scores(settings, songs, folder, label, reporter):
         seen.append(settings)
         r2 = 1 / settings.segments.seg_num - abs(np.log10(settings.training.learning_rate) + 3)
         return {"arousal": {"r2": float(r2), "rmse": 0.5}}
@@ -95,9 +104,16 @@ def test_values_reach_the_data_pipeline_and_the_network():
     values = {"seg_num": 4, "seg_len": 10.0, "learning_rate": 3.14159e-4, "dropout": 0.25, "lstm_units": 16, "se_ratio": 8,
               "width": 0.5, "level_end": "norm-relu"}  # fmt: skip
     found = experiment(base, PAPER, values)
-    assert found.frames == 1000 and found.segments.seg_num == 4 and found.network.level_end == "norm-relu"
+    assert (
+        found.frames == 1000
+        and found.segments.seg_num == 4
+        and found.network.level_end == "norm-relu"
+    )
     assert found.training.learning_rate == 3.14e-4 and found.network.dropout == 0.25
-    assert found.model_copy(update={n: getattr(base, n) for n in ("segments", "training", "network")}) == base
+    assert (
+        found.model_copy(update={n: getattr(base, n) for n in ("segments", "training", "network")})
+        == base
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,13 +172,13 @@ def test_a_plan_survives_json(manifest):
 @pytest.fixture(scope="module")
 def searched(manifest, features, tmp_path_factory):
     """A real grid of seg_num 1, 2 and 4, of which 4 cannot work on a second; and the songs that its fits and scores saw."""
-    saw = {"fit": set(), "predict": set()}
+    saw = {"fit": set(), "predict_segments": set()}
 
     def spy(name):
         before = getattr(fits, name)
 
         def spied(*args, **kwargs):
-            tracks = next(a for a in args if isinstance(a, pipeline.Tracks))
+            tracks = next(a for a in args if isinstance(a, track_features.Tracks))
             saw[name] |= set(tracks.table["track_id"])
             return before(*args, **kwargs)
 
@@ -179,14 +195,28 @@ def searched(manifest, features, tmp_path_factory):
 def test_the_tables_are_as_designed(searched):
     found, _ = searched
     table = pd.read_csv(found.folder / "trials.csv")
-    assert list(table.columns[:4]) == ["trial", "status", "score", "seconds"] and {"seg_num", "seg_len"} <= set(table.columns)
-    assert table.set_index("seg_num")["status"].to_dict() == {1: "completed", 2: "completed", 4: "failed"}
+    assert list(table.columns[:4]) == ["trial", "status", "score", "seconds"] and {
+        "seg_num",
+        "seg_len",
+    } <= set(table.columns)
+    assert table.set_index("seg_num")["status"].to_dict() == {
+        1: "completed",
+        2: "completed",
+        4: "failed",
+    }
     completed = table[table["status"] == "completed"]
-    assert (completed["seconds"] > 0).all() and (completed["memory_mib"] > 50).all() and (completed["epochs"] == 2).all()
+    assert (
+        (completed["seconds"] > 0).all()
+        and (completed["memory_mib"] > 50).all()
+        and (completed["epochs"] == 2).all()
+    )
     assert "seg_num 4 cuts 100 frames into parts of 25" in table.set_index("seg_num")["reason"][4]
     text = (found.folder / "report.md").read_text()
     assert "seg_num 4 cuts 100 frames" in text and "2 completed, 1 failed" in text
-    assert {file.name for file in (found.folder / "plots").iterdir()} == {"seg_num.png", "heat_map.png"}
+    assert {file.name for file in (found.folder / "plots").iterdir()} == {
+        "seg_num.png",
+        "heat_map.png",
+    }
 
 
 def test_no_trial_sees_a_song_of_the_test_fold(searched, manifest):
@@ -194,9 +224,11 @@ def test_no_trial_sees_a_song_of_the_test_fold(searched, manifest):
     index = pd.read_csv(found.folder / "index.csv", dtype={"track_id": str})
     folds = [
         set(index["track_id"].iloc[test])
-        for _, test in GroupKFold(3, shuffle=True, random_state=0).split(index, groups=index["group"])
+        for _, test in GroupKFold(3, shuffle=True, random_state=0).split(
+            index, groups=index["group"]
+        )
     ]
-    assert saw["fit"] == folds[2] and saw["predict"] == folds[1]
+    assert saw["fit"] == folds[2] and saw["predict_segments"] == folds[1]
     assert set(index.loc[index["role"] == "test", "track_id"]) == folds[0]
     assert (index.groupby("group")["role"].nunique() == 1).all()
 
@@ -205,47 +237,88 @@ def test_the_score_is_r2_by_song(searched, manifest, features, tmp_path):
     found, _ = searched
     best = Experiment.from_json((found.folder / "best.json").read_text())
     index = pd.read_csv(found.folder / "index.csv", dtype={"track_id": str})
-    tracks, _ = pipeline.prepare(index.drop(columns=["features"]), features, best.frontend)
-    learn, score = (tracks.rows(np.flatnonzero(tracks.table["role"] == role)) for role in ("learn", "score"))
+    tracks, _ = track_features.prepare_tracks(
+        index.drop(columns=["features"]), features, best.frontend
+    )
+    learn, score = (
+        tracks.rows(np.flatnonzero(tracks.table["role"] == role)) for role in ("learn", "score")
+    )
     model = fits.fit(best, learn, tmp_path / "fit").model
-    owner, predictions = fits.predict(model, best, score)
-    songs = pd.Series(predictions["arousal"]).groupby(owner).mean()
+    track_rows, predictions = fits.predict_segments(model, best, score)
+    songs = pd.Series(predictions["arousal"]).groupby(track_rows).mean()
     expected = sklearn.metrics.r2_score(score.table["arousal"], songs)
     assert found.trials["score"].max() == pytest.approx(expected, abs=1e-4)
     tried = found.trials.loc[found.trials["score"].idxmax()]
-    assert tried["seg_num"] == best.segments.seg_num and tried["learning_rate"] == best.training.learning_rate
+    assert (
+        tried["seg_num"] == best.segments.seg_num
+        and tried["learning_rate"] == best.training.learning_rate
+    )
 
 
 def test_the_winner_trains_unchanged_and_is_scored_on_the_test_fold(searched, features, tmp_path):
     found, saw = searched
-    train.main(["--config", str(found.folder / "best.json"), "--out", str(tmp_path / "run"), "--features", str(features)])
-    scored = set(pd.read_csv(tmp_path / "run" / "fold1" / "predictions.csv", dtype={"track_id": str})["track_id"])
-    assert scored and not scored & (saw["fit"] | saw["predict"])
-    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads((found.folder / "best.json").read_text())
+    train.main(
+        [
+            "--config",
+            str(found.folder / "best.json"),
+            "--out",
+            str(tmp_path / "run"),
+            "--features",
+            str(features),
+        ]
+    )
+    scored = set(
+        pd.read_csv(tmp_path / "run" / "fold1" / "predictions.csv", dtype={"track_id": str})[
+            "track_id"
+        ]
+    )
+    assert scored and not scored & (saw["fit"] | saw["predict_segments"])
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(
+        (found.folder / "best.json").read_text()
+    )
 
 
 def test_objectives():
     r2 = {"valence": {"r2": 0.5, "rmse": 1.0}, "arousal": {"r2": -0.1, "rmse": 1.0}}
     assert trials.objective(trials.TASKS["both"], r2) == pytest.approx(0.2)
-    signs = {"quadrant": {"accuracy": 0.6}, "arousal": {"accuracy": 0.9}, "valence": {"accuracy": 0.7}}
+    signs = {
+        "quadrant": {"accuracy": 0.6},
+        "arousal": {"accuracy": 0.9},
+        "valence": {"accuracy": 0.7},
+    }
     assert trials.objective(trials.TASKS["quadrant"], signs) == 0.6
     assert trials.objective(trials.TASKS["arousal2"], {"arousal": {"accuracy": 0.9}}) == 0.9
 
 
-@pytest.mark.parametrize("algorithm, wanted_trials", [("bayesian", 6), ("random", 10), ("hyperband", 11)])
-def test_algorithms_find_the_maximum_and_keep_the_budget(algorithm, wanted_trials, manifest, features, tmp_path, quick):
+@pytest.mark.parametrize(
+    "algorithm, wanted_trials", [("bayesian", 6), ("random", 10), ("hyperband", 11)]
+)
+def test_algorithms_find_the_maximum_and_keep_the_budget(
+    algorithm, wanted_trials, manifest, features, tmp_path, quick
+):
     # the most is 1, at seg_num 1 and a learning rate of 1e-3
-    wanted = plan(manifest, "seg_num=1,2,3", "learning_rate=1e-4:1e-2", algorithm=algorithm, epochs=9)
+    wanted = plan(
+        manifest, "seg_num=1,2,3", "learning_rate=1e-4:1e-2", algorithm=algorithm, epochs=9
+    )
     found = search.search(wanted, tmp_path / "s", Budget(trials=wanted_trials), features)
-    assert len(found.trials) == len(quick) == wanted_trials and (found.trials["status"] == "completed").all()
+    assert (
+        len(found.trials) == len(quick) == wanted_trials
+        and (found.trials["status"] == "completed").all()
+    )
     best = Experiment.from_json((tmp_path / "s" / "best.json").read_text())
     assert best.segments.seg_num == 1 and found.trials["score"].max() > 0.3
     epochs = {settings.training.epochs for settings in quick}
-    assert epochs == ({1, 3} if algorithm == "hyperband" else {9}) and best.training.epochs in epochs
+    assert (
+        epochs == ({1, 3} if algorithm == "hyperband" else {9}) and best.training.epochs in epochs
+    )
 
 
-def test_bayesian_does_not_propose_what_has_failed_again_and_again(manifest, features, tmp_path, quick):
-    wanted = plan(manifest, "seg_num=1,2,3,4,5,6,7,8", algorithm="bayesian")  # 4 and above cannot work
+def test_bayesian_does_not_propose_what_has_failed_again_and_again(
+    manifest, features, tmp_path, quick
+):
+    wanted = plan(
+        manifest, "seg_num=1,2,3,4,5,6,7,8", algorithm="bayesian"
+    )  # 4 and above cannot work
     found = search.search(wanted, tmp_path / "s", Budget(trials=8), features)
     assert sorted(found.trials["seg_num"]) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert (found.trials["status"] == "failed").sum() == 5
@@ -255,7 +328,12 @@ def test_hours_are_a_budget(manifest, features, tmp_path, monkeypatch, quick):
     spent = iter([0.0, 1799.0, 1800.0])  # when a first, a second and a third trial are asked for
     monkeypatch.setattr(oracles.Lasting, "get_state", oracles.kt.Oracle.get_state)
     monkeypatch.setattr(oracles.Lasting, "spent_s", property(lambda self: next(spent)))
-    found = search.search(plan(manifest, "seg_num=1,2,3", algorithm="random"), tmp_path / "s", Budget(hours=0.5), features)
+    found = search.search(
+        plan(manifest, "seg_num=1,2,3", algorithm="random"),
+        tmp_path / "s",
+        Budget(hours=0.5),
+        features,
+    )
     assert len(found.trials) == 2
 
 
@@ -273,13 +351,17 @@ def fails(monkeypatch, error):
     monkeypatch.setattr(trials, "_scores", scores)
 
 
-def test_a_bug_stops_the_search_with_its_own_error(manifest, features, tmp_path, monkeypatch, quick):
+def test_a_bug_stops_the_search_with_its_own_error(
+    manifest, features, tmp_path, monkeypatch, quick
+):
     fails(monkeypatch, ZeroDivisionError("ours"))
     with pytest.raises(ZeroDivisionError, match="ours"):
         search.search(plan(manifest, "seg_num=1,2,3"), tmp_path / "s", Budget(), features)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")]
+)
 def test_out_of_memory_is_a_failed_trial(error, manifest, features, tmp_path, monkeypatch):
     def fit(settings, *args):
         if settings.segments.seg_num == 1:
@@ -292,9 +374,9 @@ def test_out_of_memory_is_a_failed_trial(error, manifest, features, tmp_path, mo
     def predict(*args):
         for answer in answers:
             return np.arange(6), answer
-        raise fits.Diverged("no number")
+        raise fits.DivergedError("no number")
 
-    monkeypatch.setattr(fits, "predict", predict)
+    monkeypatch.setattr(fits, "predict_segments", predict)
     found = search.search(plan(manifest, "seg_num=1,2,3"), tmp_path / "s", Budget(), features)
     by = found.trials.set_index("seg_num")
     assert by["status"].to_dict() == {1: "failed", 2: "completed", 3: "failed"}
@@ -303,7 +385,10 @@ def test_out_of_memory_is_a_failed_trial(error, manifest, features, tmp_path, mo
 
 def test_nothing_completed(manifest, features, tmp_path, monkeypatch, quick):
     fails(monkeypatch, trials.kt.errors.FailedTrialError("no luck"))
-    with pytest.raises(InputError, match="no trial of 2 could be completed:\n  trial 0: no luck\n  trial 1: seg_num 4 cuts"):
+    with pytest.raises(
+        InputError,
+        match="no trial of 2 could be completed:\n  trial 0: no luck\n  trial 1: seg_num 4 cuts",
+    ):
         search.search(plan(manifest, "seg_num=2,4"), tmp_path / "s", Budget(), features)
 
 
@@ -311,7 +396,10 @@ def test_a_trial_that_kills_its_process_is_given_up(tmp_path):
     never_left = [trials._counted_kills(tmp_path) for _ in range(trials.KILLS)]  # as by a kill
     for block in never_left:
         block.__enter__()
-    with pytest.raises(trials.kt.errors.FailedTrialError, match="killed 2 times in this trial without finishing an epoch"):
+    with pytest.raises(
+        trials.kt.errors.FailedTrialError,
+        match="killed 2 times in this trial without finishing an epoch",
+    ):
         trials._counted_kills(tmp_path).__enter__()
 
 
@@ -319,7 +407,9 @@ def test_a_trial_that_is_interrupted_or_moves_on_is_not_given_up(tmp_path):
     (tmp_path / "fit").mkdir()
     never_left = [trials._counted_kills(tmp_path) for _ in range(4)]
     for epochs, block in enumerate(never_left):
-        pd.DataFrame({"epoch": range(epochs), "seconds": 1.0}).to_csv(tmp_path / "fit" / "history.csv")
+        pd.DataFrame({"epoch": range(epochs), "seconds": 1.0}).to_csv(
+            tmp_path / "fit" / "history.csv"
+        )
         block.__enter__()
     for _ in range(4):
         (tmp_path / "begun.json").unlink(missing_ok=True)
@@ -364,7 +454,10 @@ def test_another_search_is_refused_and_names_the_difference(manifest, features, 
         (plan(manifest, "seg_num=1,2", epochs=7), "training.epochs: 2 there, 7 now"),
         (plan(manifest, "seg_num=1,2", algorithm="random"), "algorithm: grid there, random now"),
     ):
-        with pytest.raises(InputError, match=f"holds a search with other settings:\n  {difference}\nGive another folder by --out"):
+        with pytest.raises(
+            InputError,
+            match=f"holds a search with other settings:\n  {difference}\nGive another folder by --out",
+        ):
             search.search(other, tmp_path / "s", Budget(), features)
     assert len(quick) == 2
 
@@ -374,7 +467,10 @@ def test_a_search_of_another_version_is_refused_and_kept(manifest, features, tmp
     before = search.search(wanted, tmp_path / "s", Budget(), features).trials
     record = tmp_path / "s" / "search.json"
     for change, message in (
-        (lambda text: text.replace('"keras_tuner": "', '"keras_tuner": "0.'), "versions.keras_tuner: 0.1.* there, 1.* now"),
+        (
+            lambda text: text.replace('"keras_tuner": "', '"keras_tuner": "0.'),
+            "versions.keras_tuner: 0.1.* there, 1.* now",
+        ),
         (lambda text: text[:100], "search.json is damaged"),
     ):
         whole = record.read_text()
@@ -395,7 +491,9 @@ def test_data_that_changed_are_refused(manifest, features, tmp_path, quick):
         search.search(plan(here, "seg_num=1,2"), tmp_path / "s", Budget(), features)
 
 
-def test_the_state_on_disk_is_whole_after_any_write(manifest, features, tmp_path, quick, monkeypatch):
+def test_the_state_on_disk_is_whole_after_any_write(
+    manifest, features, tmp_path, quick, monkeypatch
+):
     """A trial that was written and is in no list is found again; one that has ended is not run again."""
     wanted = plan(manifest, "seg_num=1,2,3")
     save = oracles.Lasting.save
@@ -410,7 +508,11 @@ def test_the_state_on_disk_is_whole_after_any_write(manifest, features, tmp_path
         search.search(wanted, tmp_path / "s", Budget(), features)
     monkeypatch.setattr(oracles.Lasting, "save", save)
     found = search.search(wanted, tmp_path / "s", Budget(), features)
-    assert sorted(found.trials["seg_num"]) == [1, 2, 3] == sorted(settings.segments.seg_num for settings in quick)
+    assert (
+        sorted(found.trials["seg_num"])
+        == [1, 2, 3]
+        == sorted(settings.segments.seg_num for settings in quick)
+    )
 
 
 # === Chief and workers ===
@@ -423,7 +525,7 @@ from pathlib import Path
 from adff_tf.tuning import search, trials
 from adff_tf.tuning.space import Plan
 
-def scores(settings, songs, folder, label, listener):
+def scores(settings, songs, folder, label, reporter):
     time.sleep(1.0)
     return {"arousal": {"r2": 1 / settings.segments.seg_num, "rmse": 0.5}}
 
@@ -431,27 +533,37 @@ trials._scores = scores
 folder, name, address, features = sys.argv[1:]
 plan = Plan.from_json(Path(folder + ".plan.json").read_text())
 place = search.place_from(name == "chief", None if name == "chief" else name, address)
-listener = console.Terminal()
-search.search(plan, folder, search.Budget(trials=8), features, place, listener, lease_s=4.0)
+reporter = console.Terminal()
+search.search(plan, folder, search.Budget(trials=8), features, place, reporter, lease_s=4.0)
 """
 
 
-def test_chief_and_workers_share_the_trials_and_lose_none_when_one_is_killed(manifest, features, tmp_path):
+def test_chief_and_workers_share_the_trials_and_lose_none_when_one_is_killed(
+    manifest, features, tmp_path
+):
     wanted = plan(manifest, "seg_num=1,2,3", "lstm_units=1,2,3", algorithm="random")
-    pipeline.prepare(search.validation.load_index(wanted.base, tmp_path).tracks, features, wanted.base.frontend)
+    track_features.prepare_tracks(
+        search.validation.load_index(wanted.base, tmp_path).tracks, features, wanted.base.frontend
+    )
     folder, address = tmp_path / "s", f"127.0.0.1:{free_port()}"
     Path(f"{folder}.plan.json").write_text(wanted.to_json())
     processes = {}
     for name in ("chief", "a", "b"):
         arguments = [sys.executable, "-c", PROCESS, folder, name, address, features]
         with open(tmp_path / f"{name}.log", "w") as log:
-            processes[name] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+            processes[name] = subprocess.Popen(
+                arguments, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT
+            )
     try:
         killed = None
         while killed is None:
             assert processes["b"].poll() is None, (tmp_path / "b.log").read_text()
             lines = (tmp_path / "b.log").read_text().splitlines()
-            begun = [line.split(":")[0] for line in lines if line.startswith("trial") and "seg_num" in line]
+            begun = [
+                line.split(":")[0]
+                for line in lines
+                if line.startswith("trial") and "seg_num" in line
+            ]
             done = [line.split(":")[0] for line in lines if line.endswith(": done")]
             if done and len(begun) > len(done):
                 os.kill(processes["b"].pid, signal.SIGKILL)
@@ -468,7 +580,9 @@ def test_chief_and_workers_share_the_trials_and_lose_none_when_one_is_killed(man
     assert set(table["worker"]) == {"a", "b"}
     assert table.set_index("trial")["worker"][killed] == "a"
     np.testing.assert_allclose(table["score"], 1 / table["seg_num"])
-    assert (folder / "report.md").exists() and Experiment.from_json((folder / "best.json").read_text()).segments.seg_num == 1
+    assert (folder / "report.md").exists() and Experiment.from_json(
+        (folder / "best.json").read_text()
+    ).segments.seg_num == 1
 
 
 def free_port():
@@ -492,14 +606,32 @@ def test_the_environment_names_the_place_as_in_keras_tuner(monkeypatch):
 
 
 def test_a_setting_given_by_its_own_option_is_fixed(manifest):
-    _, found = command.parse(["--data", str(manifest), "--label-range", "-1", "1", "--seg-num", "4", "--space", "seg_len=5,10"])
-    assert found.space.fixed == {"seg_num": 4} and found.space.parameters["seg_len"] == Choice((5.0, 10.0))
+    _, found = command.parse(
+        [
+            "--data",
+            str(manifest),
+            "--label-range",
+            "-1",
+            "1",
+            "--seg-num",
+            "4",
+            "--space",
+            "seg_len=5,10",
+        ]
+    )
+    assert found.space.fixed == {"seg_num": 4} and found.space.parameters["seg_len"] == Choice(
+        (5.0, 10.0)
+    )
     assert found.base.training.early_stopping >= 3 and found.base.data.data.is_absolute()
 
 
 def test_without_arguments_the_space_is_small_and_the_budget_set():
     options, found = command.parse([])
-    assert found.base.data.data is None and set(found.space.free) == {"seg_num", "seg_len", "learning_rate"}
+    assert found.base.data.data is None and set(found.space.free) == {
+        "seg_num",
+        "seg_len",
+        "learning_rate",
+    }
     assert command.budget(options, found).trials == command.DEMO_TRIALS
 
 
@@ -512,9 +644,15 @@ def test_without_arguments_the_space_is_small_and_the_budget_set():
         ("--trials 0", "a budget of 0 trials leaves nothing to try"),
         ("--hours 0", "a budget of 0 hours leaves nothing to try"),
         ("--folds 2", "a search needs three folds or more, given are 2"),
-        ("--folds 12", "12 folds need at least 12 songs or artists that stay apart; here are 9. Use --folds 9"),
+        (
+            "--folds 12",
+            "12 folds need at least 12 songs or artists that stay apart; here are 9. Use --folds 9",
+        ),
         ("--out {occupied}", "is not empty and holds no search"),
-        ("--worker 1 --wait 0.5 --address 127.0.0.1:9", "no chief answers at 127.0.0.1:9 after 0.5 s"),
+        (
+            "--worker 1 --wait 0.5 --address 127.0.0.1:9",
+            "no chief answers at 127.0.0.1:9 after 0.5 s",
+        ),
         ("--worker chief2", "cannot be a worker's name"),
         ("--chief --worker 1", "a process is one of them"),
         ("--chief --address here", "'here' is no address; give HOST:PORT"),
@@ -530,7 +668,9 @@ def test_bad_input_is_one_message(arguments, message, manifest, tmp_path, capsys
     with pytest.raises(SystemExit) as caught:
         command.main(["--data", str(manifest), "--label-range", "-1", "1", *out, *arguments])
     said = capsys.readouterr()
-    assert caught.value.code == 2 and message in " ".join((said.out + said.err).replace("│", " ").split())
+    assert caught.value.code == 2 and message in " ".join(
+        (said.out + said.err).replace("│", " ").split()
+    )
     assert "Traceback" not in said.err
 
 
@@ -539,11 +679,18 @@ def test_a_task_that_the_data_cannot_give(tmp_path, capsys):
         (tmp_path / "set" / quadrant).mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "set" / quadrant / f"{quadrant}-{k}.wav", np.zeros(4410), 44100)
     with pytest.raises(SystemExit) as caught:
-        command.main(["--data", str(tmp_path / "set"), "--task", "both", "--out", str(tmp_path / "s")])
-    assert caught.value.code == 2 and "use --task quadrant, arousal2 or valence2" in capsys.readouterr().err
+        command.main(
+            ["--data", str(tmp_path / "set"), "--task", "both", "--out", str(tmp_path / "s")]
+        )
+    assert (
+        caught.value.code == 2
+        and "use --task quadrant, arousal2 or valence2" in capsys.readouterr().err
+    )
 
 
-def test_ctrl_c_leaves_a_report_and_says_how_to_go_on(manifest, features, tmp_path, monkeypatch, capsys, quick):
+def test_ctrl_c_leaves_a_report_and_says_how_to_go_on(
+    manifest, features, tmp_path, monkeypatch, capsys, quick
+):
     before = trials._scores
 
     def scores(settings, *args):
@@ -557,11 +704,16 @@ def test_ctrl_c_leaves_a_report_and_says_how_to_go_on(manifest, features, tmp_pa
         patch.setattr(trials, "_scores", scores)
         with pytest.raises(SystemExit) as caught:
             command.main(arguments)
-    assert caught.value.code == 130 and "The same command goes on from here" in capsys.readouterr().err
+    assert (
+        caught.value.code == 130 and "The same command goes on from here" in capsys.readouterr().err
+    )
     assert "1 completed, 1 unfinished" in (tmp_path / "s" / "report.md").read_text()
     command.main(arguments)
     said = capsys.readouterr().out
-    assert len(report.collect(tmp_path / "s")) == 3 and f"--config {tmp_path / 's' / 'best.json'}" in said
+    assert (
+        len(report.collect(tmp_path / "s")) == 3
+        and f"--config {tmp_path / 's' / 'best.json'}" in said
+    )
 
 
 def test_loads_no_tensorflow():
@@ -570,14 +722,24 @@ def test_loads_no_tensorflow():
     adff_tf.tuning.__main__.parse([])
     print({"tensorflow", "keras", "keras_tuner"} & set(sys.modules))
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
     assert done.stdout.strip() == "set()"
 
 
 def test_importance_names_what_matters():
     rng = np.random.default_rng(0)
     space = Space(
-        {"seg_num": Choice((1, 2, 3, 4)), "dropout": Range(0.0, 0.5), "level_end": Choice(("norm-relu", "pool-relu-norm"))}
+        {
+            "seg_num": Choice((1, 2, 3, 4)),
+            "dropout": Range(0.0, 0.5),
+            "level_end": Choice(("norm-relu", "pool-relu-norm")),
+        }
     )
     table = pd.DataFrame({"seg_num": rng.integers(1, 5, 60), "dropout": rng.uniform(0, 0.5, 60),
                           "level_end": rng.choice(["norm-relu", "pool-relu-norm"], 60)})  # fmt: skip

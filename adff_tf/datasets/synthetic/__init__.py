@@ -5,18 +5,18 @@ composer.py     factors to notes
 instruments.py  notes to samples
 """
 
-from .dataset import (
-    LAYOUT,
-    NAME,
-    RANGES,
-    TERMS,
-    Factors,
-    clip,
-    draw,
-    index,
-    labels,
-    make,
-    matches,
-)
+from .dataset import LAYOUT, NAME, RANGES, TERMS, Factors, clip, draw, index, labels, make, matches
 
-__all__ = ["LAYOUT", "NAME", "RANGES", "TERMS", "Factors", "clip", "draw", "index", "labels", "make", "matches"]
+__all__ = [
+    "LAYOUT",
+    "NAME",
+    "RANGES",
+    "TERMS",
+    "Factors",
+    "clip",
+    "draw",
+    "index",
+    "labels",
+    "make",
+    "matches",
+]

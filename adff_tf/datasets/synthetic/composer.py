@@ -28,7 +28,16 @@ PROGRESSIONS = {
         ((0, False), (5, False), (0, False), (7, True)),
         ((0, False), (7, False), (5, False), (7, False)),
         ((5, False), (7, False), (0, False), (0, False)),
-        ((0, False), (5, False), (0, False), (10, True), (5, False), (0, False), (7, False), (0, False)),
+        (
+            (0, False),
+            (5, False),
+            (0, False),
+            (10, True),
+            (5, False),
+            (0, False),
+            (7, False),
+            (0, False),
+        ),
     ),
 }
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
@@ -70,7 +79,7 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class Arrangement:
-    """What a listener hears as style and no label depends on."""
+    """What a reporter hears as style and no label depends on."""
 
     key: int
     progression: tuple[tuple[int, bool], ...]
@@ -93,17 +102,23 @@ def arrange(mode: str, rng: np.random.Generator) -> Arrangement:
         melody_share=rng.uniform(0.4, 0.9),
         comping=str(rng.choice(["bars", "beats", "onsets", "arpeggio"])),
         swing=float(rng.choice([0.0, 0.0, rng.uniform(0.1, 0.3)])),
-        levels={part: 10 ** (rng.uniform(-3, 3) / 20) for part in ("chords", "melody", "bass", "drums")},
+        levels={
+            part: 10 ** (rng.uniform(-3, 3) / 20) for part in ("chords", "melody", "bass", "drums")
+        },
     )
 
 
-def grid(tempo_bpm: float, density_hz: float, seconds: float, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+def grid(
+    tempo_bpm: float, density_hz: float, seconds: float, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
     """The steps on which something sounds, in order, and the number of steps in a beat.
 
     The `round(density_hz * seconds)` strongest steps are taken: bars before beats before eighths, and among equals as a
     pattern of two bars that comes again.
     """
-    division = 4 if tempo_bpm >= 112 else 8  # sixteenths, or thirty-seconds where sixteenths are too slow for the density
+    division = (
+        4 if tempo_bpm >= 112 else 8
+    )  # sixteenths, or thirty-seconds where sixteenths are too slow for the density
     steps = np.arange(int(seconds * tempo_bpm / 60 * division))
     strength = sum((steps % (division * beats) == 0) * 1.0 for beats in (4, 2, 1, 0.5, 0.25))
     pattern = rng.uniform(0, 1.5, 8 * division)[steps % (8 * division)]
@@ -126,7 +141,9 @@ def clashes(chord: list[int], roughness: float, rng: np.random.Generator) -> lis
     return [chord[i] + int(rng.choice([-1, 1])) for i in rng.permutation(len(chord))[:count]]
 
 
-def compose(factors: Factors, seconds: float, rng: np.random.Generator) -> tuple[list[Note], Arrangement]:
+def compose(
+    factors: Factors, seconds: float, rng: np.random.Generator
+) -> tuple[list[Note], Arrangement]:
     """The notes of a piece of `seconds` with these factors, and its arrangement."""
     style = arrange(factors.mode, rng)
     steps, division = grid(factors.tempo_bpm, factors.density_hz, seconds, rng)
@@ -146,7 +163,9 @@ def compose(factors: Factors, seconds: float, rng: np.random.Generator) -> tuple
     return notes, style
 
 
-def _parts(style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _parts(
+    style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Which part plays on which onset, as masks; no onset is left to the drums alone."""
     count = len(on_beat)
     chords = {
@@ -177,16 +196,24 @@ def _harmony(factors, style, times, bars, parts, roughness, seconds, rng) -> lis
         clashing[bar] = clashes(chords[bar], roughness, rng)
     at = np.flatnonzero(parts["chords"])
     broken = style.comping == "arpeggio"
-    for turn, (i, length) in enumerate(zip(at, _lengths(times[at], seconds, factors.articulation), strict=True)):
+    for turn, (i, length) in enumerate(
+        zip(at, _lengths(times[at], seconds, factors.articulation), strict=True)
+    ):
         chord = chords[bars[i]] + clashing[bars[i]]
         # A broken chord's notes come two at a time, so that what clashes is heard together.
-        sounding = [chord[turn % len(chord)], chord[(turn + len(chord) // 2) % len(chord)]] if broken else chord
+        sounding = (
+            [chord[turn % len(chord)], chord[(turn + len(chord) // 2) % len(chord)]]
+            if broken
+            else chord
+        )
         level = 0.8 / np.sqrt(len(sounding))
         notes += [Note("chords", pitch, times[i], length, level) for pitch in sounding]
     at = np.flatnonzero(parts["bass"])
     for i, length in zip(at, _lengths(times[at], seconds, factors.articulation), strict=True):
         root = style.key + style.progression[bars[i] % len(style.progression)][0]
-        notes.append(Note("bass", BASS_CENTRE - 6 + (root - BASS_CENTRE + 6) % 12, times[i], length, 0.9))
+        notes.append(
+            Note("bass", BASS_CENTRE - 6 + (root - BASS_CENTRE + 6) % 12, times[i], length, 0.9)
+        )
     return notes
 
 
@@ -201,7 +228,10 @@ def _melody(factors, style, times, bars, on_beat, parts, roughness, seconds, rng
         scale = {(style.key + step) % 12 for step in SCALES[factors.mode]}
         target = pitch + 0.3 * (centre - pitch) + rng.normal(0, 2.5)
         wanted = triad if on_beat[i] or rng.random() < 0.4 else scale
-        pitch = min((p for p in range(int(target) - 6, int(target) + 8) if p % 12 in wanted), key=lambda p: abs(p - target))
+        pitch = min(
+            (p for p in range(int(target) - 6, int(target) + 8) if p % 12 in wanted),
+            key=lambda p: abs(p - target),
+        )
         clash = int(rng.choice([-1, 1])) if rng.random() < 0.5 * roughness else 0
         notes.append(Note("melody", pitch + clash, times[i], length, rng.uniform(0.6, 0.9)))
     return notes
@@ -212,12 +242,16 @@ def _drums(steps, division, times, parts, rng) -> list[Note]:
     beat, every = steps // division % 4, rng.random() < 0.4
     notes = [Note("drums", "hat", time, 0.2, rng.uniform(0.3, 0.6)) for time in times[parts["hat"]]]
     strong = parts["beat"]
-    notes += [Note("drums", "kick", time, 0.35, 1.3) for time in times[strong & ((beat % 2 == 0) | every)]]
+    notes += [
+        Note("drums", "kick", time, 0.35, 1.3) for time in times[strong & ((beat % 2 == 0) | every)]
+    ]
     notes += [Note("drums", "snare", time, 0.35, 0.8) for time in times[strong & (beat % 2 == 1)]]
     return notes
 
 
-def render(factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+def render(
+    factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random.Generator
+) -> np.ndarray:
     """`(samples,)` float32 within ±1: a piece with these factors, `seconds` long."""
     notes, style = compose(factors, seconds, rng)
     detune = DETUNE_CENTS * (1 - factors.consonance) / 2
@@ -240,4 +274,6 @@ def render(factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random
         if len(fade) < length < len(sound):
             heard[-len(fade) :] *= fade
         mix[start : start + length] += heard
-    return instruments.master(mix, sample_rate_hz, factors.brightness_db_per_octave, factors.loudness_db, rng)
+    return instruments.master(
+        mix, sample_rate_hz, factors.brightness_db_per_octave, factors.loudness_db, rng
+    )

@@ -42,7 +42,9 @@ from . import composer
 
 NAME = "synthetic"
 TERMS = "Made in code by adff-tf; free of any terms."
-LAYOUT = "synthetic.json, labels.csv and audio/*.flac, as adff_tf.datasets.synthetic.make writes them"
+LAYOUT = (
+    "synthetic.json, labels.csv and audio/*.flac, as adff_tf.datasets.synthetic.make writes them"
+)
 
 RANGES = {
     "tempo_bpm": (60.0, 160.0),
@@ -53,10 +55,22 @@ RANGES = {
     "consonance": (-1.0, 1.0),
     "register_semitones": (-9.0, 9.0),
 }
-AROUSAL = {"tempo_bpm": 0.04, "density_hz": 0.2, "loudness_db": 0.36, "brightness_db_per_octave": 0.22, "articulation": -0.28}
+AROUSAL = {
+    "tempo_bpm": 0.04,
+    "density_hz": 0.2,
+    "loudness_db": 0.36,
+    "brightness_db_per_octave": 0.22,
+    "articulation": -0.28,
+}
 VALENCE = {"mode": 0.15, "consonance": 0.5, "register_semitones": 0.35}
-AROUSAL_GAIN = 1.25  # five independent parts seldom agree: without it the labels would deviate by 0.31 only
-RECIPE, LABELS, VERSION = "synthetic.json", "labels.csv", 2  # the version changes with the music or its labels
+AROUSAL_GAIN = (
+    1.25  # five independent parts seldom agree: without it the labels would deviate by 0.31 only
+)
+RECIPE, LABELS, VERSION = (
+    "synthetic.json",
+    "labels.csv",
+    2,
+)  # the version changes with the music or its labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +97,13 @@ class Factors:
     @property
     def arousal(self) -> float:
         """In [-1, 1]."""
-        return float(np.clip(AROUSAL_GAIN * sum(weight * self.scaled(name) for name, weight in AROUSAL.items()), -1, 1))
+        return float(
+            np.clip(
+                AROUSAL_GAIN * sum(weight * self.scaled(name) for name, weight in AROUSAL.items()),
+                -1,
+                1,
+            )
+        )
 
     @property
     def valence(self) -> float:
@@ -97,7 +117,9 @@ def draw(rng: np.random.Generator) -> Factors:
     return Factors(mode="major" if rng.random() < 0.5 else "minor", **values)
 
 
-def clip(seed: int, number: int, seconds: float, sample_rate_hz: int = 44100) -> tuple[Factors, np.ndarray]:
+def clip(
+    seed: int, number: int, seconds: float, sample_rate_hz: int = 44100
+) -> tuple[Factors, np.ndarray]:
     """Clip `number` of the set with this seed: its factors and its waveform, `(samples,)` float32 within ±1."""
     rng = np.random.default_rng([seed, number])
     factors = draw(rng)
@@ -162,7 +184,9 @@ def matches(root: Path) -> bool:
 def labels(root: Path) -> pd.DataFrame:
     """Every clip: `track_id`, `valence` and `arousal` in [-1, 1], `group` (the clip). Raises InputError if unfinished."""
     if not (root / LABELS).is_file():
-        raise InputError(f"{root} holds no finished synthetic set: {LABELS} is missing. Make it again, or go on with it.")
+        raise InputError(
+            f"{root} holds no finished synthetic set: {LABELS} is missing. Make it again, or go on with it."
+        )
     columns = {"track_id": str, "valence": float, "arousal": float, "group": str}
     return shared.scaled_labels(shared.read_table(root / LABELS, columns), -1, 1, root / LABELS)
 
@@ -186,7 +210,11 @@ def _open(folder: Path, recipe: dict) -> None:
     path = folder / RECIPE
     if path.exists():
         found = _recipe(path)
-        other = [f"{name} {found.get(name)!r}, not {value!r}" for name, value in recipe.items() if found.get(name) != value]
+        other = [
+            f"{name} {found.get(name)!r}, not {value!r}"
+            for name, value in recipe.items()
+            if found.get(name) != value
+        ]
         if other:
             raise InputError(
                 f"{folder} holds a synthetic set with another recipe: {', '.join(other)}. "
@@ -194,7 +222,9 @@ def _open(folder: Path, recipe: dict) -> None:
             )
         return
     if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no synthetic set. Choose a new or an empty folder")
+        raise InputError(
+            f"{folder} is not empty and holds no synthetic set. Choose a new or an empty folder"
+        )
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     _write(path, json.dumps(recipe, indent=2).encode())
 
@@ -203,10 +233,14 @@ def _recipe(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error}): {path.parent} is damaged. Choose another folder") from None
+        raise InputError(
+            f"{path} is no JSON ({error}): {path.parent} is damaged. Choose another folder"
+        ) from None
 
 
-def _render_missing(folder: Path, recipe: dict, progress: Callable[[], None], workers: int | None) -> None:
+def _render_missing(
+    folder: Path, recipe: dict, progress: Callable[[], None], workers: int | None
+) -> None:
     """Every clip that has no file yet, on all cores."""
     wanted = range(recipe["clips"])
     missing = [number for number in wanted if not _audio(folder, recipe, number).exists()]
@@ -219,7 +253,9 @@ def _render_missing(folder: Path, recipe: dict, progress: Callable[[], None], wo
             progress()
         return
     # Spawned, not forked: the caller may hold TensorFlow's threads, which a fork does not survive.
-    with concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn")
+    ) as pool:
         running = [pool.submit(_save, folder, recipe, number) for number in missing]
         try:
             for done in concurrent.futures.as_completed(running):
@@ -247,7 +283,14 @@ def _save(folder: Path, recipe: dict, number: int) -> None:
     _, wave = clip(recipe["seed"], number, recipe["seconds"], recipe["sample_rate_hz"])
     # Encoded in memory: a full disk is then an OSError of the write, not a decoder's riddle.
     encoded = io.BytesIO()
-    soundfile.write(encoded, wave, recipe["sample_rate_hz"], format="FLAC", subtype="PCM_16", compression_level=0.0)
+    soundfile.write(
+        encoded,
+        wave,
+        recipe["sample_rate_hz"],
+        format="FLAC",
+        subtype="PCM_16",
+        compression_level=0.0,
+    )
     _write(_audio(folder, recipe, number), encoded.getvalue())
 
 
@@ -267,6 +310,11 @@ def _table(recipe: dict) -> pd.DataFrame:
     for number in range(recipe["clips"]):
         factors = draw(np.random.default_rng([recipe["seed"], number]))
         track = _track_id(recipe, number)
-        row = {"track_id": track, "path": f"audio/{track}.flac", "valence": factors.valence, "arousal": factors.arousal}
+        row = {
+            "track_id": track,
+            "path": f"audio/{track}.flac",
+            "valence": factors.valence,
+            "arousal": factors.arousal,
+        }
         rows.append(row | {"group": track} | dataclasses.asdict(factors))
     return pd.DataFrame(rows)

@@ -41,7 +41,9 @@ STRINGS = Timbre(slope=6, even=1.0, attack_s=0.025, decay_s=8.0, stroke=0.3)
 BRASS = Timbre(slope=5, even=1.0, attack_s=0.02, decay_s=4.0, stroke=0.3)
 CLARINET = Timbre(slope=6, even=0.15, attack_s=0.02, decay_s=6.0, stroke=0.25)
 FLUTE = Timbre(slope=14, even=0.8, attack_s=0.02, decay_s=6.0, stroke=0.4)
-ELECTRIC_PIANO = Timbre(slope=0, even=1.0, attack_s=0.003, decay_s=0.8, stroke=0.25, fm=2.2, ratio=1.0)
+ELECTRIC_PIANO = Timbre(
+    slope=0, even=1.0, attack_s=0.003, decay_s=0.8, stroke=0.25, fm=2.2, ratio=1.0
+)
 MARIMBA = Timbre(slope=0, even=1.0, attack_s=0.001, decay_s=0.25, stroke=0.4, fm=1.0, ratio=4.0)
 BELL = Timbre(slope=0, even=1.0, attack_s=0.001, decay_s=0.9, stroke=0.3, fm=1.6, ratio=2.0)
 PLUCKED_BASS = Timbre(slope=10, even=0.9, attack_s=0.004, decay_s=0.5, stroke=0.3)
@@ -74,7 +76,9 @@ class Instrument:
         rng: gives the phases of the harmonics and the noise of the stroke.
     """
 
-    def __init__(self, timbre: Timbre, sample_rate_hz: int, detune_cents: float, rng: np.random.Generator):
+    def __init__(
+        self, timbre: Timbre, sample_rate_hz: int, detune_cents: float, rng: np.random.Generator
+    ):
         self.timbre, self.sample_rate_hz, self.detune_cents = timbre, sample_rate_hz, detune_cents
         samples = int(NOTE_S * sample_rate_hz)
         t = np.arange(samples, dtype=np.float32) / sample_rate_hz
@@ -91,7 +95,11 @@ class Instrument:
             string = self._modulated if self.timbre.fm else self._harmonic
             frequency = 440 * 2 ** ((midi - 69) / 12)
             apart = 2 ** (self.detune_cents / 2400)
-            body = string(frequency) if apart == 1 else 0.7 * (string(frequency / apart) + string(frequency * apart))
+            body = (
+                string(frequency)
+                if apart == 1
+                else 0.7 * (string(frequency / apart) + string(frequency * apart))
+            )
             self._made[midi] = (0.35 * (body * self._envelope + self._stroke)).astype(np.float32)
         return self._made[midi]
 
@@ -105,7 +113,9 @@ class Instrument:
     def _table(self, frequency: float, slope: float) -> np.ndarray:
         """One period, unit RMS, no harmonic above 0.45 of the sampling rate."""
         harmonics = np.arange(1, min(TABLE // 2, int(0.45 * self.sample_rate_hz / frequency)) + 1)
-        amplitude = 10 ** (-slope * np.log2(harmonics) / 20) * np.where(harmonics % 2, 1.0, self.timbre.even)
+        amplitude = 10 ** (-slope * np.log2(harmonics) / 20) * np.where(
+            harmonics % 2, 1.0, self.timbre.even
+        )
         spectrum = np.zeros(TABLE // 2 + 1, np.complex128)
         spectrum[harmonics] = amplitude * np.exp(1j * self._phases[harmonics - 1])
         table = scipy.fft.irfft(spectrum)
@@ -115,7 +125,8 @@ class Instrument:
         turns = self._count * (frequency / self.sample_rate_hz)
         # A period is taken off before the cast: float32 keeps too few digits of the phase of a long note.
         carrier, modulator = (
-            (2 * np.pi * (phase - np.floor(phase))).astype(np.float32) for phase in (turns, turns * self.timbre.ratio)
+            (2 * np.pi * (phase - np.floor(phase))).astype(np.float32)
+            for phase in (turns, turns * self.timbre.ratio)
         )
         # High notes take a lower index, or their sidebands would pass half the sampling rate.
         index = self.timbre.fm * min(1, 1500 / frequency)
@@ -128,10 +139,18 @@ def drum_kit(sample_rate_hz: int, rng: np.random.Generator) -> dict[str, np.ndar
     low, drop, body = rng.uniform(42, 60), rng.uniform(60, 160), rng.uniform(150, 230)
     noise = rng.standard_normal(len(t)).astype(np.float32)
     hiss = np.diff(noise, prepend=np.float32(0))  # a first difference: +6 dB an octave
-    kick = np.sin(2 * np.pi * (low * t + drop * 0.03 * (1 - np.exp(-t / 0.03)))) * np.exp(-t / rng.uniform(0.07, 0.14))
-    snare = 0.5 * np.sin(2 * np.pi * body * t) * np.exp(-t / 0.06) + 0.35 * noise * np.exp(-t / rng.uniform(0.04, 0.1))
+    kick = np.sin(2 * np.pi * (low * t + drop * 0.03 * (1 - np.exp(-t / 0.03)))) * np.exp(
+        -t / rng.uniform(0.07, 0.14)
+    )
+    snare = 0.5 * np.sin(2 * np.pi * body * t) * np.exp(-t / 0.06) + 0.35 * noise * np.exp(
+        -t / rng.uniform(0.04, 0.1)
+    )
     hat = 0.25 * np.diff(hiss, prepend=np.float32(0)) * np.exp(-t / rng.uniform(0.012, 0.05))
-    return {"kick": kick.astype(np.float32), "snare": snare.astype(np.float32), "hat": hat.astype(np.float32)}
+    return {
+        "kick": kick.astype(np.float32),
+        "snare": snare.astype(np.float32),
+        "hat": hat.astype(np.float32),
+    }
 
 
 def master(
@@ -159,21 +178,29 @@ def master(
     frequency = scipy.fft.rfftfreq(size, 1 / sample_rate_hz).astype(np.float32)
     octaves = np.log2(np.clip(frequency, 80, 12000) / np.float32(1000))
     gain_db = tilt_db_per_octave * octaves
-    for centre, width, db in zip(rng.uniform(-3, 3.3, 3), rng.uniform(0.3, 0.8, 3), rng.uniform(-4, 4, 3), strict=True):
-        gain_db += np.float32(db) * np.exp(-(((octaves - np.float32(centre)) / np.float32(width)) ** 2))
+    for centre, width, db in zip(
+        rng.uniform(-3, 3.3, 3), rng.uniform(0.3, 0.8, 3), rng.uniform(-4, 4, 3), strict=True
+    ):
+        gain_db += np.float32(db) * np.exp(
+            -(((octaves - np.float32(centre)) / np.float32(width)) ** 2)
+        )
     # Microphones and tape differ most at the top: with this shelf no treble band alone tells how bright the playing is.
     corner_hz = np.float32(3000 * (8 / 3) ** rng.random())
     gain_db += np.float32(rng.uniform(-5, 5)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
     spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
     wet = scipy.fft.irfft(spectrum, size)[: len(mix)]
     wet /= np.sqrt(np.mean(wet**2))
-    wet += np.float32(10 ** (rng.uniform(-65, -50) / 20)) * rng.standard_normal(len(mix), np.float32)
+    wet += np.float32(10 ** (rng.uniform(-65, -50) / 20)) * rng.standard_normal(
+        len(mix), np.float32
+    )
     return _levelled(wet, loudness_db)
 
 
 def _room(samples: int, rng: np.random.Generator) -> np.ndarray:
     """An impulse response: the direct sound, then noise that has fallen by 60 dB at its end."""
-    response = rng.standard_normal(samples, np.float32) * np.exp(np.linspace(0, -6.9, samples, dtype=np.float32))
+    response = rng.standard_normal(samples, np.float32) * np.exp(
+        np.linspace(0, -6.9, samples, dtype=np.float32)
+    )
     response *= np.float32(rng.uniform(0.05, 0.25)) / np.sqrt(np.sum(response**2))
     response[0] = 1
     return response
