@@ -1,13 +1,13 @@
-"""adff_tf: how a piece of music feels, as valence and arousal (ADFF, Huang et al., Interspeech 2022) in Keras.
+"""Valence and arousal of music by ADFF (Huang et al., Interspeech 2022) in Keras and TensorFlow.
 
-`import adff_tf` loads no TensorFlow: each public name is imported the first time it is used.
+`import adff_tf` loads no TensorFlow: each public name is imported at its first use.
 """
 
 import importlib
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
-_PUBLIC = {  # name: the module that holds it
+_PUBLIC = {  # name: its module
     "AudioError": "audio",
     "Emotion": "inference.model",
     "EmotionModel": "inference.model",

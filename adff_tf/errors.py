@@ -1,18 +1,22 @@
-"""The one exception a user's mistake raises.
+"""The exception for a user's mistake, and the lists in its messages.
 
-A message says what was given, what is allowed and what to do next. Command lines print it after `error:` and exit with
-status 2, without a traceback; any other exception is a bug of ours and keeps its traceback.
+A message names the bad value, the allowed form and the next step, and a setting by its name in
+backticks, as `learning_rate`. Command lines write the flag instead, `--learning-rate`, print the
+message after `error:`, without a traceback, and exit with status 2. Any other exception is a bug of
+this package and keeps its traceback.
 """
+
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used: a path, a label, a setting, a recording."""
+    """A path, label, setting or recording given by the user cannot be used."""
 
 
-def format_list(items, most: int = 10) -> str:
-    """The items one a line, indented; beyond `most` of them a count of the rest.
+def format_list(items: Iterable, most: int = 10) -> str:
+    """Return the items one a line, indented; beyond `most` items, a count of the rest.
 
-    >>> print(listed(["a", "b", "c"], most=2))
+    >>> print(format_list(["a", "b", "c"], most=2))
       a
       b
       … and 1 more

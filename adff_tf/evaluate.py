@@ -1,4 +1,4 @@
-"""`python -m adff_tf.evaluate`, also `adff-evaluate`: score a trained model on a data set. A command line and nothing else."""
+"""`adff-evaluate`, also `python -m adff_tf.evaluate`: score a model on a data set."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,20 +11,22 @@ from .config import DataKind
 from .support import console
 from .support.files import expand_user
 
-DESCRIPTION = """Score a model that adff-train made on a data set, and write a report.
+DESCRIPTION = """Score a trained model on a data set, and write a report.
 
 adff-evaluate runs/PMEmo2019-both --data ~/DEAM: on another data set.
 
-adff-evaluate runs/PMEmo2019-both/fold1/model.keras --data ~/PMEmo2019 --leave-out-trained: a fold's model on its test songs.
+adff-evaluate runs/PMEmo2019-both/fold1/model.keras --data ~/PMEmo2019 --leave-out-trained:
+a fold's model on its test songs.
 
-Tracks that the model was trained on are refused unless you say what to do with them. The model's own segments are scored, as in
-training; with --dynamic also its curve over time, against PMEmo's annotations over time."""
+Tracks that the model was trained on are refused unless an option allows them or leaves them out.
+A run's model is scored on its own segments, as in training, and an export on windows; with
+--dynamic also the curve, against PMEmo's annotations over time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, or a model.keras in one."""
+    """A run folder of adff-train, a model.keras in one, an export's saved_model, or its .tflite."""
     data: Annotated[Path, tyro.conf.arg(metavar="FOLDER|CSV")]
     """A data set's folder or a CSV file (path,valence,arousal[,group])."""
     kind: DataKind = "auto"
@@ -36,46 +38,54 @@ class Options:
     features: Path | None = None
     """Folder for computed log-mels, to share it among runs; OUT/features if not given."""
     skip_bad_audio: bool = False
-    """Go on without recordings that do not decode; the report lists them."""
+    """Leave out recordings that do not decode; the report lists them."""
     leave_out_trained: bool = False
     """Score only tracks that the model was not trained on."""
     allow_trained: bool = False
     """Score all tracks, also those that the model was trained on; the report says so."""
     dynamic: bool = False
-    """Also score the curve over time (windows every half second), where the data set has annotations over time."""
+    """Also score the curve over time (a window every half second), where the data set has
+    annotations over time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, score, print. Exits with 2 and one message for a user's mistake."""
+    """Parse, score, print. Exits with 2 and one message for a user's mistake."""
     console.run(_main, arguments, "stopped. Give the command again.")
 
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-evaluate", DESCRIPTION, Options, arguments)
-    folder = expand_user(
-        options.out or Path("evaluations") / f"{_name(options.model)}-on-{_name(options.data)}"
-    )
+    name = f"{_name(options.model)}-on-{_name(options.data)}"
+    folder = expand_user(options.out or Path("evaluations") / name)
     terminal = console.Terminal()
     terminal.log(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
     console.import_tensorflow()
-    from .training import evaluation
+    from .reports.markdown import render_evaluation_scores
+    from .training.evaluation import evaluate
 
-    evaluation.evaluate(
-        options.model, options.data, folder,
-        kind=options.kind, label_range=options.label_range, features=options.features, skip_bad_audio=options.skip_bad_audio,
-        allow_trained=options.allow_trained, leave_out_trained=options.leave_out_trained, dynamic=options.dynamic,
+    done = evaluate(
+        options.model,
+        options.data,
+        folder,
+        kind=options.kind,
+        label_range=options.label_range,
+        features=options.features,
+        skip_bad_audio=options.skip_bad_audio,
+        allow_trained=options.allow_trained,
+        leave_out_trained=options.leave_out_trained,
+        dynamic=options.dynamic,
         reporter=terminal,
-    )  # fmt: skip
-    text = (folder / "report.md").read_text()
-    terminal.log("\n" + text.split("\n", 1)[1].split("![")[0].strip() + "\n")
+    )
+    terminal.log(f"\n{render_evaluation_scores(done.experiment, done.metrics)}\n")
     terminal.log(f"report: {folder / 'report.md'}")
 
 
 def _name(path: Path) -> str:
+    """Return the name of a run, a run's fold or a data set for the folder's name."""
     path = expand_user(path).resolve()
-    return (
-        f"{path.parent.parent.name}-{path.parent.name}" if path.name == "model.keras" else path.stem
-    )
+    if path.name == "model.keras":
+        return f"{path.parent.parent.name}-{path.parent.name}"
+    return path.stem
 
 
 if __name__ == "__main__":

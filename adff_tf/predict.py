@@ -1,147 +1,100 @@
-"""`python -m adff_tf.predict`, also `adff-predict`: what a trained model hears in songs. A command line and nothing else.
+"""`adff-predict`, also `python -m adff_tf.predict`: the emotion of songs, by a trained model.
 
-Results go to standard output as they come; progress and errors to standard error.
+Results go to standard output as they come; progress and errors go to standard error.
 """
 
-import csv
 import dataclasses
-import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from .audio import SUFFIXES, find_recordings
 from .errors import InputError, format_list
-from .litert import printable
+from .inference.formats import Format
 from .support import console
 from .support.files import disk_full_error, ensure_writable, expand_user, is_disk_full
 
 if TYPE_CHECKING:
     from .inference.emotion import Emotion
     from .inference.model import EmotionModel
-    from .reports.song_pictures import Pictures
 
 STDIN = Path("-")
-STOPPED = "stopped. What was printed holds."
+STOPPED = "stopped. The lines printed so far are good."
 
-DESCRIPTION = """Valence and arousal (or the emotion class) of songs, by a model that adff-train made.
+DESCRIPTION = """Predict valence and arousal (or the emotion class) of songs.
 
-adff-predict runs/PMEmo2019-both song.mp3: a table; --format json has the curve over time.
+adff-predict runs/PMEmo2019-both song.mp3: a table; --format json adds the curve over time.
 
-adff-predict MODEL ~/Music --format csv > moods.csv: a folder of songs, a row as each is done.
+adff-predict MODEL ~/Music --format csv > moods.csv: a folder of songs, one row a song.
 
 ffmpeg -i film.mkv -f wav - | adff-predict MODEL -: a recording from standard input.
 
-A song that cannot be used is named on standard error, the others go on, and the exit status is 2."""
+A song that cannot be used is named on standard error, the other songs go on, and the exit status
+is 2."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """How answers are given."""
+    """How predictions are printed and drawn."""
 
     songs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SONG…")]]
-    """Recordings, folders of them (searched to the bottom), or - for a recording from standard input."""
-    format: Literal["table", "json", "csv"] = "table"
-    """table: for reading. json: an object a line, with the curve. csv: a row a song, or a window with --curve."""
+    """Recordings, folders of them (searched with their subfolders), or - for standard input."""
+    format: Format = "table"
+    """table: for reading. json: one object a line, with the curve. csv: one row a song."""
     hop: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
-    """Seconds from one window of the curve to the next; half a window if not given."""
+    """Seconds from one window of the curve to the next; half a window by default."""
     scale: Annotated[tuple[float, float], tyro.conf.arg(metavar="LOW HIGH")] = (-1.0, 1.0)
-    """Lowest and highest value to give valence and arousal in, such as 0 1 or 1 9."""
+    """Lowest and highest value of valence and arousal, such as 0 1 or 1 9."""
     curve: bool = False
-    """table and csv: a row a window instead of a row a song."""
+    """table and csv: one row a window instead of one row a song."""
     plot: bool = False
-    """Draw each song's curve and its path through the valence-arousal plane, and several songs on one plane, as PNG and SVG."""
+    """Draw each song's curve and path, and several songs on one plane, as PNG and SVG."""
     out: Path | None = None
-    """Folder for the plots; predictions if not given."""
+    """Folder for the plots; predictions by default."""
     overwrite: bool = False
-    """Let plots take the place of those that are there."""
+    """Let plots replace existing ones."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, or a model.keras in one."""
+    """A run folder of adff-train, a model.keras in one, an export's saved_model, or its .tflite."""
     output: tyro.conf.OmitArgPrefixes[Output]
+    threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """.tflite only: threads of LiteRT; 2 by default."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, ask, print. Exits with 2 for a user's mistake, and where a song could not be used."""
+    """Run the program. Exits with 2 for a user's mistake or a song that cannot be used."""
     console.run(_main, arguments, STOPPED)
 
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-predict", DESCRIPTION, Options, arguments)
     songs, unusable = find_songs(options.output.songs)
-    console.import_tensorflow()
-    import tensorflow as tf
+    from .inference.backends import load_backend, locate
+    from .inference.model import EmotionModel
 
-    from .inference import model as inference_model
+    location = locate(options.model)
+    if location.needs_tensorflow:
+        console.import_tensorflow()
+        import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": True}
-    )  # a second to a first answer, and no gain later
-    ask(inference_model.EmotionModel.load(options.model), songs, options.output, unusable)
-
-
-def ask(
-    model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()
-) -> None:
-    """Print what a model answers for each song, and draw what is asked for; songs that cannot be used are named at the end.
-
-    unusable: what `find_songs` could not use. Raises InputError for an option that cannot be used, before any song, and where songs
-    could not be used, after all of them.
-    """
-    from .inference.emotion import check_scale
-
-    model.hop_samples(options.hop)
-    check_scale(*options.scale)
-    folder = _checked_room(options)
-    show = {"table": _table, "json": _json, "csv": _csv}[options.format](options)
-    pictures, bad = None, list(unusable)
-    terminal = console.Terminal(stderr=True)
-    for reason in unusable:
-        terminal.log(f"error: {reason}")
-    with terminal.bar("songs", len(songs), passing=len(songs) == 1) as advance:
-        for song in songs:
-
-            def on_progress(
-                seconds: float, name: str = "standard input" if song == STDIN else song.name
-            ) -> None:
-                advance(0, f"{printable(name)}, {int(seconds // 60)}:{int(seconds % 60):02}")
-
-            try:
-                emotion = _heard(model, song, options, on_progress).rescaled(*options.scale)
-            except InputError as error:
-                bad.append(str(error))
-                terminal.log(f"error: {error}")
-            else:
-                _print(show, emotion)
-                if options.plot:
-                    pictures = pictures or _pictures(folder)
-                    for file in pictures.add(emotion):
-                        terminal.log(f"plot: {file}")
-            advance()
-    if pictures:
-        for file in pictures.finish():
-            terminal.log(f"plot: {file}")
-    count = len(songs) + len(unusable)
-    if count > 1 and bad:
-        raise InputError(
-            f"{len(bad)} of {count} songs could not be used:\n{format_list(bad, most=50)}"
-        )
-    if bad:
-        sys.exit(2)
+        # saves a second before the first prediction, and costs no speed later
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    model = EmotionModel(*load_backend(location, options.threads))
+    predict_songs(model, songs, options.output, unusable)
 
 
 def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The files meant, folders searched for recordings, in order of name; and what cannot be used, with the reason.
+    """Return the songs to predict, and the reasons for paths that cannot be used.
 
-    Raises InputError where there is nothing to do.
+    Folders are searched for recordings, ordered by name. Raises InputError when no song is left.
     """
     songs: list[Path] = []
     unusable: list[str] = []
@@ -151,48 +104,89 @@ def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
             continue
         try:
             path = expand_user(path)
-            found = sorted(map(Path, find_recordings(path, unusable))) if path.is_dir() else [path]
-        except (
-            OSError,
-            InputError,
-        ) as error:  # a name that is too long, a folder above that may not be searched
-            unusable.append(
-                str(error)
-                if isinstance(error, InputError)
-                else f"{path} cannot be read: {error.strerror}"
-            )
+            is_folder = path.is_dir()
+            found = sorted(map(Path, find_recordings(path, unusable))) if is_folder else [path]
+        except InputError as error:
+            unusable.append(str(error))
+            continue
+        except OSError as error:  # a name that is too long, a parent folder without permission
+            unusable.append(f"{path} cannot be read: {error.strerror}")
             continue
         if not found:
-            unusable.append(
-                f"{path} holds no recordings ({', '.join(SUFFIXES)}), nor do the folders in it"
-            )
+            kinds = ", ".join(SUFFIXES)
+            unusable.append(f"{path} holds no recordings ({kinds}), nor do its subfolders")
         songs += found
     if not songs:
-        raise InputError(
-            "\n".join(unusable)
-            or "no song was given; give recordings, a folder of them, or - for standard input"
-        )
+        advice = "no song was given; give recordings, a folder of them, or - for standard input"
+        raise InputError("\n".join(unusable) or advice)
     return list(dict.fromkeys(songs)), unusable
 
 
-def _print(show: Callable[["Emotion"], None], emotion: "Emotion") -> None:
-    """Show an answer at once. Raises InputError where standard output goes to a full disk."""
-    try:
-        show(emotion)
-        sys.stdout.flush()
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        console.discard_stdout()
+def predict_songs(
+    model: "EmotionModel", songs: Sequence[Path], options: Output, unusable: Sequence[str] = ()
+) -> None:
+    """Print each song's prediction, and draw the plots.
+
+    Args:
+        model: predicts.
+        songs, unusable: of `find_songs`.
+        options: the format, the curve's hop and scale, the plots.
+
+    Raises:
+        InputError: before the first song, for an unusable option; after the last one, for unusable
+            songs. Exits with 2 where the only song was unusable.
+    """
+    from .inference.emotion import check_scale
+    from .inference.formats import make_format
+
+    model.hop_samples(options.hop)
+    check_scale(*options.scale)
+    pictures = _make_pictures(options)
+    render = make_format(options.format, options.curve)
+    terminal, bad = console.Terminal(stderr=True), list(unusable)
+    for reason in unusable:
+        terminal.log(f"error: {reason}")
+    with terminal.bar("songs", len(songs), passing=len(songs) == 1) as advance:
+        for song in songs:
+            on_progress = _song_progress(song, advance)
+            try:
+                emotion = _predict(model, song, options, on_progress).rescaled(*options.scale)
+            except InputError as error:
+                bad.append(str(error))
+                terminal.log(f"error: {error}")
+            else:
+                _print(render(emotion))
+                for file in pictures.add(emotion) if pictures else ():
+                    terminal.log(f"plot: {file}")
+            advance()
+    for file in pictures.finish() if pictures else ():
+        terminal.log(f"plot: {file}")
+    count = len(songs) + len(unusable)
+    if count > 1 and bad:
         raise InputError(
-            "the disk that standard output goes to is full; what it holds so far is good. Write to another"
-        ) from None
+            f"{len(bad)} of {count} songs could not be used:\n{format_list(bad, most=50)}"
+        )
+    if bad:
+        sys.exit(2)
 
 
-def _heard(
+def _song_progress(song: Path, advance: console.Advance) -> Callable[[float], None]:
+    """Return a function that shows how many seconds of a song are done."""
+    name = "standard input" if song == STDIN else console.printable(song.name)
+
+    def on_progress(seconds: float) -> None:
+        advance(0, f"{name}, {int(seconds // 60)}:{int(seconds % 60):02}")
+
+    return on_progress
+
+
+def _predict(
     model: "EmotionModel", song: Path, options: Output, on_progress: Callable[[float], None]
 ) -> "Emotion":
-    """The answer for a file, or for standard input, which goes through a temporary file: hours do not fit into memory."""
+    """Return the emotion of a file, or of standard input.
+
+    Standard input goes through a temporary file, because hours of it do not fit into memory.
+    """
     if song != STDIN:
         return model.predict(song, hop_s=options.hop, on_progress=on_progress)
     if sys.stdin is None:
@@ -211,94 +205,32 @@ def _heard(
         return dataclasses.replace(emotion, path=str(STDIN))
 
 
-# === Forms of output: each a function that is told of one song after the other ===
+def _print(text: str) -> None:
+    """Print a song's lines at once. Raises InputError when standard output's disk is full."""
+    try:
+        print(text, end="", flush=True)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        console.discard_stdout()
+        raise InputError(
+            "the disk of standard output is full; its content so far is good. Write to another"
+        ) from None
 
 
-def _rows(emotion: "Emotion", of_windows: bool) -> Iterator[dict]:
-    """Flat rows: the song's, or its windows'."""
-    whole = emotion.as_dict()
-    for row in whole["curve"] if of_windows else [whole]:
-        flat = {
-            "path": emotion.path,
-            **{key: row[key] for key in ("start", "end", "seconds") if key in row},
-        }
-        if emotion.task.is_regression:
-            flat |= {name: row[name] for name in emotion.task.targets}
-            if not of_windows:
-                flat |= {f"{name}_std": value for name, value in whole["std"].items()}
-                flat |= {"quadrant": whole["quadrant"]} if "quadrant" in whole else {}
-        else:
-            flat |= {
-                "label": row["label"],
-                **{f"p_{name}": value for name, value in row["probabilities"].items()},
-            }
-        yield flat if of_windows else flat | {"padded": emotion.is_padded}
+def _make_pictures(options: Output):
+    """Return the writer of plots, None without --plot.
 
-
-def _json(options: Output) -> Callable[["Emotion"], None]:
-    return lambda emotion: print(json.dumps(emotion.as_dict(), allow_nan=False))
-
-
-def _csv(options: Output) -> Callable[["Emotion"], None]:
-    writer: csv.DictWriter | None = None
-
-    def show(emotion: "Emotion") -> None:
-        nonlocal writer
-        for row in _rows(emotion, options.curve):
-            if writer is None:
-                writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(
-                {
-                    key: f"{value:.6g}" if isinstance(value, float) else value
-                    for key, value in row.items()
-                }
-            )
-
-    return show
-
-
-def _table(options: Output) -> Callable[["Emotion"], None]:
-    """Columns for reading, each song's line printed when it is done."""
-    is_first = True
-
-    def show(emotion: "Emotion") -> None:
-        nonlocal is_first
-        for row in _rows(emotion, options.curve):
-            path = row.pop("path")
-            is_padded = row.pop("padded", False)
-            cells = {key.replace("_std", " ±"): _cell(value) for key, value in row.items()}
-            if is_first:
-                print("  ".join(f"{name:>9}" for name in cells) + "  song")
-                is_first = False
-            note = (
-                f"  (shorter than a window of {emotion.window_s:g} s: padded with silence)"
-                if is_padded
-                else ""
-            )
-            print("  ".join(f"{cell:>9}" for cell in cells.values()) + f"  {printable(path)}{note}")
-
-    return show
-
-
-def _cell(value) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-# === Plots ===
-
-
-def _checked_room(options: Output) -> Path:
-    """The folder for plots. Raises InputError before any work where they would take the place of others, or cannot be written."""
+    Raises InputError where plots would replace others, or cannot be written.
+    """
     folder = expand_user(options.out or Path("predictions"))
     if not options.plot:
         if options.out:
             raise InputError(
-                f"--out {options.out} is the folder for plots; add --plot, or send what is printed to a file by >"
+                f"--out {options.out} is the folder for plots; add --plot, or send the printed "
+                "lines to a file by >"
             )
-        return folder
+        return None
     try:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--out {folder} is a file; give a folder for the plots")
@@ -306,18 +238,14 @@ def _checked_room(options: Output) -> Path:
         if there and not options.overwrite:
             raise InputError(
                 f"{folder} holds plots already ({there[0].name}{', …' if len(there) > 1 else ''}); "
-                "give another folder by --out, or let them be replaced by --overwrite"
+                "give another folder by --out, or replace them by --overwrite"
             )
         ensure_writable(folder, "the plots")
     except OSError as error:
         raise InputError(
             f"--out {folder} cannot be written: {error.strerror}; give another folder"
         ) from None
-    return folder
-
-
-def _pictures(folder: Path) -> "Pictures":
-    from .reports.song_pictures import Pictures  # here, because matplotlib takes a second
+    from .reports.song_pictures import Pictures  # matplotlib's import takes a second
 
     return Pictures(folder)
 

@@ -1,4 +1,4 @@
-"""Experiments with a name: functions that return an `Experiment`, to start from and change."""
+"""Named experiments to start from: functions that return an `Experiment`, listed in `PRESETS`."""
 
 from pathlib import Path
 
@@ -6,9 +6,13 @@ from .config import Data, Experiment, Frontend, Network, Precision, Segments, Tr
 
 
 def fast_precision(proc: Path = Path("/proc")) -> Precision:
-    """bfloat16 where this machine computes in it (a GPU; a CPU's AMX or AVX-512 BF16 units), float32 where it would be slower.
+    """Return mixed_bfloat16 where this machine has units for bfloat16, else float32.
 
-    Without such units a training step in bfloat16 takes twice as long as in float32 (docs/results.md).
+    Such units are a GPU, or AMX or AVX-512 BF16 in a CPU. Without these units a training step in
+    bfloat16 takes twice as long as in float32 (docs/experiments.md).
+
+    Args:
+        proc: the folder of Linux's process file system; tests give another.
     """
     cpu, gpus = proc / "cpuinfo", proc / "driver/nvidia/gpus"
     has_gpu = gpus.is_dir() and any(gpus.iterdir())
@@ -17,7 +21,11 @@ def fast_precision(proc: Path = Path("/proc")) -> Precision:
 
 
 def paper() -> Experiment:
-    """Section 3.2 of the paper: 20 s, seg_num 6, one random segment a song, 200 epochs of Adam at 1e-5, five folds, float32."""
+    """Return the paper's settings (Section 3.2).
+
+    Segments of 20 s, seg_num 6, one random segment per song, 200 epochs of Adam at 1e-5, five
+    folds, float32.
+    """
     return Experiment(
         segments=Segments(seg_len=20.0, seg_num=6, sampling="simple"),
         training=Training(),
@@ -26,10 +34,11 @@ def paper() -> Experiment:
 
 
 def fast() -> Experiment:
-    """Good scores in a fraction of the paper's time: a quarter of the width, 10 s, a higher rate, one cosine, a fifth held out.
+    """Return settings that score well in a fraction of the paper's time.
 
-    Chosen on clips of EMOPIA apart from the first fold (docs/results.md). The log-mel ends at -70 dB, so that a recording is
-    answered alike whatever codec it came through.
+    A quarter of the width, segments of 10 s, a higher learning rate with one cosine, one fold
+    scored. Chosen on clips of EMOPIA outside the first fold (docs/experiments.md). The floor of
+    -70 dB keeps predictions alike for all codecs of a recording.
     """
     return Experiment(
         frontend=Frontend(floor_db=-70.0),
@@ -47,7 +56,10 @@ def fast() -> Experiment:
 
 
 def demo() -> Experiment:
-    """The built-in synthetic set in minutes on two cores: the real architecture at an eighth of the width, on 4 s."""
+    """Return settings for the built-in synthetic set that take minutes on two cores.
+
+    The real architecture at an eighth of the width, on segments of 4 s.
+    """
     return Experiment(
         data=Data(clips=900, clip_s=6.0),
         segments=Segments(seg_len=4.0, seg_num=2, sampling="full", fresh=True),

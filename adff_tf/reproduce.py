@@ -1,4 +1,7 @@
-"""`python -m adff_tf.reproduce`, also `adff-reproduce`: the paper's tables beside ours. A command line and nothing else."""
+"""`python -m adff_tf.reproduce`, also `adff-reproduce`: the paper's tables with our numbers beside.
+
+This module is the program: it parses, calls `paper` and prints.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,65 +12,74 @@ import tyro
 
 from . import presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
-from .datasets import pmemo
 from .errors import InputError
 from .paper import grid
 from .support import commandline, console
 from .support.files import expand_user
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .paper.cells import Prepared
 
-DESCRIPTION = """Run the paper's tables on your data set, and print them beside the published numbers.
+DESCRIPTION = """Run the paper's tables on your data set, and print them beside the published \
+numbers.
 
-adff-reproduce table1 --data ~/PMEmo2019 --dry-run: the runs it consists of, and the hours they will take here.
+adff-reproduce table1 --data ~/PMEmo2019 --dry-run: print its runs and the hours they will take.
 
-adff-reproduce table1 --data ~/PMEmo2019: with the paper's schedule. On a CPU for days; see --preset fast, --epochs, --width.
+adff-reproduce table1 --data ~/PMEmo2019: run with the paper's schedule. This takes days on a CPU; \
+see --preset fast, --epochs, --width.
 
-adff-reproduce table4 --data ~/EMOPIA --seg-lens 20: a data set of quadrants has the columns of classes.
+adff-reproduce table4 --data ~/EMOPIA --seg-lens 20: run the columns of classes on a data set of \
+quadrants.
 
-adff-reproduce transfer --data ~/PMEmo2019 --other ~/DEAM: train on one, test on the other, both ways; not in the paper.
+adff-reproduce transfer --data ~/PMEmo2019 --other ~/DEAM: train on each data set and test on the \
+other; not in the paper.
 
-adff-reproduce table2 --scale tiny: the whole table in minutes on built-in music, to see that all works. Not a result.
+adff-reproduce table2 --scale tiny: run the whole table in minutes on built-in music, as a check. \
+The numbers are no result.
 
-The same command goes on where it was stopped. Give it several times, here or on machines that see the same folder, and the runs are
-shared. task, seg_len, seg_num, sampling, se and tflm are set by the tables."""
+The same command resumes where it was stopped. Start the command several times, here or on \
+machines that see the same folder, to share the runs. The tables set task, seg_len, seg_num, \
+sampling, se and tflm."""
 
 Name = Literal["table1", "table2", "figure3", "table3", "table4", "all", "transfer"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to reproduce; the other options change single settings of every run."""
+    """Options of the program; all other options change a setting of every run."""
 
     table: tyro.conf.Positional[Name]
     """A table or figure of the paper, all of them, or transfer between two data sets."""
     preset: Literal["paper", "fast"] = "paper"
-    """Settings to start from: the paper's 200 epochs at full width, or good scores in a fraction of the time."""
+    """Settings to start from. paper: 200 epochs at full width. fast: good scores in a fraction of
+    the time."""
     scale: Literal["full", "tiny"] = "full"
-    """tiny: a network of a few channels, hardly trained, on built-in music if no --data are given: a check of the machinery."""
+    """tiny: check the program with a network of a few channels, hardly trained; on built-in music
+    unless --data is given."""
     out: Path | None = None
-    """Folder for the tables and their runs; reproductions/NAME under the current folder if not given."""
+    """Folder for the tables and their runs; reproductions/NAME if not given."""
     features: Path | None = None
-    """Folder for computed log-mels, to share it among runs; OUT/features if not given."""
+    """Folder for computed log-mels, to share among runs; OUT/features if not given."""
     dry_run: bool = False
-    """Print the runs and an estimate of their hours, from a measured step each, and train nothing. The log-mels are computed."""
+    """Print the runs and an estimate of their hours, and train nothing. Computes the log-mels and
+    measures a training step of each shape of network."""
     seg_lens: tuple[float, ...] = ()
-    """Only these lengths of the tables', seconds."""
+    """Run only these segment lengths of the tables, seconds."""
     seg_nums: tuple[int, ...] = ()
-    """Only these numbers of parts of the tables'."""
+    """Run only these values of seg_num of the tables."""
     other: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER|CSV")] = None
     """transfer: the second data set."""
     other_kind: DataKind = "auto"
     """transfer: layout of the second data set; auto recognises it."""
     other_label_range: tuple[float, float] | None = None
-    """transfer: lowest and highest value of its labels' scale, where it is a CSV file."""
+    """transfer: lowest and highest value of the second data set's label scale; CSV file only."""
 
 
 def tiny() -> Experiment:
-    """A few channels, one epoch, two folds, sixteen clips as long as the longest segments: minutes a table."""
+    """Return settings that run a table in minutes: a few channels, one epoch, two folds.
+
+    The sixteen clips of built-in music are as long as the longest segments.
+    """
     base = presets.paper()
     return base.model_copy(
         update={
@@ -75,70 +87,67 @@ def tiny() -> Experiment:
             "frontend": base.frontend.model_copy(update={"mels": 32}),
             "network": Network(width=0.02, lstm_units=2, se_ratio=2, fc=(8,)),
             "training": Training(epochs=1, batch_size=8, learning_rate=1e-3),
-            "validation": Validation(folds=2, final_model=False),
+            "validation": Validation(folds=2),
         }
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, run, print. Exits with 2 and one message for a user's mistake."""
+    """Run the program. Exits with status 2 and one message for a user's mistake."""
     console.run(_main, arguments)
 
 
 def _main(arguments: list[str]) -> None:
     options, base = parse(arguments)
     terminal = console.Terminal()
-    folder = expand_user(options.out or Path("reproductions") / name_of(options, base))
+    folder = expand_user(options.out or Path("reproductions") / folder_name(options, base))
     features = options.features or folder / "features"
     terminal.log(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
 
     console.import_tensorflow()
-    from .paper import cells, estimate, tables
+    from .paper.cells import check_splits, prepare_data, run_cells
+    from .paper.estimate import estimate_hours, render_estimate
+    from .paper.tables import write_table
 
-    prepared = cells.prepare([base, *_others(options, base)], folder, features, terminal)
-    wanted = tables_of(options, prepared)
-    runs = grid.unique(cell for table in wanted for cell in table.cells)
-    for one in prepared:
-        cells.check(runs, one)
+    bases = [base, *_second_data_set(options, base)]
+    prepared = prepare_data(bases, folder, features, terminal)
+    tables = select_tables(options, prepared)
+    cells = grid.unique_cells(cell for table in tables for cell in table.cells)
+    for data_set in prepared:
+        check_splits(cells, data_set)
     if options.dry_run:
-        _tell(estimate.estimate(runs, folder, prepared, terminal), wanted, terminal)
+        estimate = estimate_hours(cells, folder, prepared, terminal)
+        terminal.log("\n" + render_estimate(estimate, tables))
         return
 
-    def update() -> None:
-        for table in wanted:
-            tables.write(table, folder, base, _warning(options, prepared))
+    def write_tables() -> list[str]:
+        warning = _comparison_warning(options, prepared)
+        return [write_table(table, folder, base, warning) for table in tables]
 
-    update()
-    terminal.log(
-        f"{len(runs)} runs; the tables fill in {', '.join(str(folder / f'{table.name}.md') for table in wanted)}"
-    )
-    failed = cells.run(runs, folder, features, update, terminal)
-    update()
-    for table in wanted:
-        terminal.log("\n" + (folder / f"{table.name}.md").read_text().split("## ")[0].strip())
-    terminal.log("\n" + "\n".join(f"report: {folder / f'{table.name}.md'}" for table in wanted))
-    if failed:
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
+    write_tables()
+    files = [str(folder / f"{table.name}.md") for table in tables]
+    terminal.log(f"{len(cells)} runs; the tables fill in {', '.join(files)}")
+    failures = run_cells(cells, folder, features, write_tables, terminal)
+    for text in write_tables():
+        terminal.log("\n" + text)
+    terminal.log("\n" + "\n".join(f"report: {file}" for file in files))
+    if failures:
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
         raise InputError(
-            f"{len(failed)} of {len(runs)} runs could not be run:\n{reasons}\nThe others are kept"
+            f"{len(failures)} of {len(cells)} runs could not be run:\n{reasons}\nThe others are "
+            "kept. Other settings, such as --batch-size for batch_size, need another --out"
         )
 
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
-    """The options and the base experiment that a command line names. Raises InputError."""
+    """Return the options and the base experiment of a command line. Raises InputError."""
     given = commandline.parse_known(arguments, "--preset", "--scale")
-    start = (
-        tiny()
-        if given.scale == "tiny"
-        else presets.PRESETS.get(given.preset or "paper", presets.paper)()
-    )
-    start = start.model_copy(
-        update={"validation": start.validation.model_copy(update={"final_model": False})}
-    )
-    if given.preset == "fast":  # whose hold-out would leave no std
-        start = start.model_copy(
-            update={"validation": start.validation.model_copy(update={"hold_out": False})}
-        )
+    make_preset = presets.PRESETS.get(given.preset or "paper", presets.paper)
+    start = tiny() if given.scale == "tiny" else make_preset()
+    validation = {"final_model": False}
+    if given.preset == "fast":  # the hold-out of the preset would leave no std
+        validation["hold_out"] = False
+    start = start.model_copy(update={"validation": start.validation.model_copy(update=validation)})
     options, base = commandline.parse(
         "adff-reproduce", DESCRIPTION, Options(tyro.MISSING), start, arguments
     )
@@ -147,61 +156,58 @@ def parse(arguments: list[str]) -> tuple[Options, Experiment]:
 
 
 def _check(options: Options, base: Experiment, arguments: list[str]) -> None:
-    fixed = commandline.given_options(arguments) & {
-        *grid.PARTS,
-        *(f"no_{name}" for name in grid.PARTS),
-    }
-    allowed = {"seg_len", "seg_num"} if options.table == "transfer" else set()
-    if wrong := sorted(fixed - allowed):
+    """Raise InputError for options that do not go together."""
+    varied = grid.VARIED - ({"seg_len", "seg_num"} if options.table == "transfer" else set())
+    given = commandline.given_options(arguments)
+    if wrong := sorted(given & {*varied, *(f"no_{name}" for name in varied)}):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise InputError(
             f"{flags} cannot be given: the tables set it. Narrow them by --seg-lens and --seg-nums"
         )
     if base.data.data is None and options.scale != "tiny" and not options.dry_run:
         raise InputError(
-            "no data set was given: add --data FOLDER. To see that all works, --scale tiny runs a whole table on built-in music; "
-            "to see what a step costs here, add --dry-run"
+            "no data set was given: add --data FOLDER. To check the program, run a whole table on "
+            "built-in music by --scale tiny; to measure a training step here, add --dry-run"
         )
     if (options.table == "transfer") != (options.other is not None):
         raise InputError(
-            "transfer takes two data sets and the tables one: adff-reproduce transfer --data ONE --other ANOTHER"
+            "transfer takes two data sets and the tables one: "
+            "adff-reproduce transfer --data ONE --other ANOTHER"
         )
 
 
-def _others(options: Options, base: Experiment) -> list[Experiment]:
-    """The base experiment on the second data set, if there is one."""
+def _second_data_set(options: Options, base: Experiment) -> list[Experiment]:
+    """Return the base experiment on the second data set, if one is given."""
     if options.other is None:
         return []
-    data = {
+    other = {
         "data": options.other,
         "kind": options.other_kind,
         "label_range": options.other_label_range,
     }
-    return [
-        commandline.with_absolute_path(
-            base.model_copy(update={"data": base.data.model_copy(update=data)})
-        )
-    ]
+    data = base.data.model_copy(update=other)
+    return [commandline.with_absolute_path(base.model_copy(update={"data": data}))]
 
 
-def name_of(options: Options, base: Experiment) -> str:
-    """A name for the folder: the data, and the scale or the preset that is not the paper's."""
-    names = [expand_user(data).resolve().stem if data else "built-in" for data in [base.data.data]]
+def folder_name(options: Options, base: Experiment) -> str:
+    """Return a name for the folder: the data, then the scale and preset unless default."""
+    names = [expand_user(base.data.data).resolve().stem if base.data.data else "built-in"]
     names += ["and", expand_user(options.other).resolve().stem] if options.other else []
     names += ["tiny"] if options.scale == "tiny" else []
     names += [options.preset] if options.preset != "paper" else []
     return "-".join(names)
 
 
-def tables_of(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
-    """The tables that are asked for, narrowed to what is asked for and to what the labels allow. Raises InputError."""
+def select_tables(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
+    """Return the tables of the command line, narrowed by its options and by the labels.
+
+    Data sets of quadrants have no numbers, and keep the columns of classes. Raises InputError where
+    nothing remains.
+    """
     base, is_continuous = prepared[0].base, all(one.labels == "continuous" for one in prepared)
     if options.table == "transfer":
-        return [
-            grid.transfer(
-                base, base.data, prepared[1].base.data, "both" if is_continuous else "quadrant"
-            )
-        ]
+        task: Literal["both", "quadrant"] = "both" if is_continuous else "quadrant"
+        return [grid.transfer(base, base.data, prepared[1].base.data, task)]
 
     def keep(cell: grid.Cell) -> bool:
         segments = cell.experiment.segments
@@ -211,47 +217,33 @@ def tables_of(options: Options, prepared: list["Prepared"]) -> list[grid.Table]:
             and (not options.seg_nums or segments.seg_num in options.seg_nums)
         )
 
-    found, errors = [], []
+    tables, errors = [], []
     for name in grid.TABLES if options.table == "all" else [options.table]:
         try:
-            found.append(grid.TABLES[name](base).only(keep))
+            tables.append(grid.TABLES[name](base).narrow(keep))
         except InputError as error:
             errors.append(str(error))
-    if not found:
-        why = (
-            ""
-            if is_continuous
-            else f". {base.data.data} has quadrants, and no numbers: table4 has columns of classes"
+    if tables:
+        return tables
+    if not is_continuous:
+        errors.append(
+            f"{base.data.data} has quadrants, and no numbers: table4 has columns of classes"
         )
-        raise InputError("\n".join(errors) + why)
-    return found
+    raise InputError("\n".join(errors))
 
 
-def _warning(options: Options, prepared: list["Prepared"]) -> str:
-    """Why the numbers cannot be compared with the published ones; nothing where they can."""
+def _comparison_warning(options: Options, prepared: list["Prepared"]) -> str:
+    """Return why our numbers cannot be compared with the published ones; empty where they can."""
     if options.scale == "tiny":
-        return "A check that the machinery works, and no result: the network is tiny and hardly trained."
+        return "A check of the program and no result: the network is tiny and hardly trained."
+    from .datasets import pmemo
+
     if options.table != "transfer" and not prepared[0].source.startswith(pmemo.NAME):
-        return "The published numbers are of PMEmo, ours of other music: both are there, and not to be compared."
+        return (
+            "The published numbers are of PMEmo and ours of other music, so they cannot be "
+            "compared."
+        )
     return ""
-
-
-def _tell(estimated: "pd.DataFrame", wanted: list[grid.Table], terminal: console.Terminal) -> None:
-    """The runs and their hours, and what that makes for each table."""
-    terminal.log("\n" + estimated.to_string(index=False) + "\n")
-    by_cell = estimated.set_index("cell")["hours"]
-    for table in wanted:
-        terminal.log(
-            f"{table.name}: {len(table.cells)} runs, {by_cell[[cell.name for cell in table.cells]].sum():.2f} hours to go"
-        )
-    if len(wanted) > 1:
-        terminal.log(
-            f"together, shared runs counted once: {len(estimated)} runs, {by_cell.sum():.2f} hours"
-        )
-    terminal.log(
-        "from one training step a shape of network, here and now, with what its first step takes to trace; scoring is not counted. "
-        "Runs are shared by as many processes as you start"
-    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What can be predicted: the targets of a task, its network outputs and its classes.
+"""The tasks: targets, network outputs and classes of each.
 
-Conventions. Valence and arousal are in [-1, 1]; a value >= 0 is the positive class. Quadrants are Russell's: Q1 (+V +A),
-Q2 (-V +A), Q3 (-V -A), Q4 (+V -A). A regression task has one network output a target, under the target's name; a classification
-task has the single output `probabilities`, in the order of `classes`.
+Conventions. Valence and arousal are in [-1, 1]; a value >= 0 is the positive class. Quadrants are
+Russell's: Q1 (+V +A), Q2 (-V +A), Q3 (-V -A), Q4 (+V -A). A regression task has one network output
+per target, named after the target. A classification task has the single output `probabilities`, in
+the order of `classes`.
 """
 
 from dataclasses import dataclass
@@ -39,17 +40,22 @@ class Task:
         return "ridge" if self.is_regression else "logistic"
 
     def labels(self, tracks: "pd.DataFrame") -> dict[str, np.ndarray]:
-        """Targets of each row of an index: float32 `(tracks,)` an output, or int64 class numbers `(tracks,)`."""
+        """Return the labels of an index by network output.
+
+        Args:
+            tracks: an index with columns `valence` and `arousal`, see `datasets.index`.
+
+        Returns:
+            For regression `(tracks,)` float32 in [-1, 1] per target; for classification the class
+            indices `(tracks,)` int64 under `probabilities`.
+        """
         if self.is_regression:
             return {name: tracks[name].to_numpy("float32") for name in self.targets}
-        return {
-            PROBABILITIES: self.class_index(
-                tracks["valence"].to_numpy(), tracks["arousal"].to_numpy()
-            )
-        }
+        valence, arousal = tracks["valence"].to_numpy(), tracks["arousal"].to_numpy()
+        return {PROBABILITIES: self.class_index(valence, arousal)}
 
     def class_index(self, valence: np.ndarray, arousal: np.ndarray) -> np.ndarray:
-        """Class number of each point of the valence-arousal plane, int64."""
+        """Return the class index, int64, of each point of the valence-arousal plane."""
         positive = {"valence": np.asarray(valence) >= 0, "arousal": np.asarray(arousal) >= 0}
         if self.name == "quadrant":
             v, a = positive["valence"], positive["arousal"]

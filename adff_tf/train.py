@@ -1,6 +1,7 @@
-"""`python -m adff_tf.train`, also `adff-train`: train and cross-validate ADFF, and report. A command line and nothing else.
+"""`python -m adff_tf.train`, also `adff-train`: train, cross-validate and report. A command line.
 
-With no arguments it makes its own music, trains on it in minutes, and says what to type next.
+Without arguments the program makes synthetic music, trains on it in minutes, and prints the next
+commands.
 """
 
 import dataclasses
@@ -13,22 +14,22 @@ from .config import Experiment
 from .support import commandline, console
 from .support.files import expand_user
 
-DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write an honest report.
+DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write a report.
 
 adff-train: built-in synthetic music, in minutes on two cores.
 
-adff-train --data ~/PMEmo2019: a data set it knows (PMEmo, DEAM, emoMusic, EMOPIA, folders Q1 to Q4).
+adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, folders Q1 to Q4).
 
 adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group]).
 
 adff-train --data ~/PMEmo2019 --preset paper: the paper's schedule, for hours.
 
-The same command goes on where it was stopped. Nothing is written outside the run folder."""
+The same command resumes a stopped run. Nothing is written outside the run folder."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Where to start from and where to write; the other options change single settings."""
+    """The program's own options; every other option is a setting of the experiment."""
 
     preset: Literal["fast", "demo", "paper"] | None = None
     """Settings to start from. fast where --data is given, otherwise demo."""
@@ -41,7 +42,7 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, run, print. Exits with 2 and one message for a user's mistake."""
+    """Parse, run, print. Exits with 2 and one message for a user's mistake."""
     console.run(_main, arguments)
 
 
@@ -53,61 +54,58 @@ def _main(arguments: list[str]) -> None:
     terminal.log(architecture(experiment))
 
     console.import_tensorflow()
-    from .training import run as runs
+    from .reports.markdown import render_scores
+    from .training.run import run
 
-    run = runs.run(experiment, folder, options.features, terminal)
-    terminal.log("")
-    terminal.log(
-        (folder / "report.md").read_text().split("## Each fold")[0].split("## Scores")[1].strip()
-    )
-    terminal.log("")
-    terminal.log(
-        f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {run.metrics['seconds'] / 60:.1f} minutes"
-    )
+    done = run(experiment, folder, options.features, terminal)
+    terminal.log(f"\n{render_scores(done.metrics)}\n")
+    minutes = f"{done.metrics['seconds'] / 60:.1f} minutes"
+    terminal.log(f"report: {folder / 'report.md'}   model: {folder / 'model.keras'}   {minutes}")
     for line in next_steps(experiment, folder, options.features):
         terminal.log(line)
 
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
-    """The options and the experiment that a command line names. Raises InputError."""
+    """Return the options and the experiment of a command line. Raises InputError."""
     return commandline.parse(
         "adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments
     )
 
 
 def architecture(experiment: Experiment) -> str:
-    """One line on the network that is trained, and how it differs in size from the paper's."""
+    """Return one line on the network's sizes, and those that are smaller than the paper's."""
     network, segments = experiment.network, experiment.segments
-    smaller = [f"width {network.width:g} of the paper's"] if network.width != 1 else []
-    smaller += (
-        [f"{network.lstm_units} LSTM units a direction instead of 64"]
-        if network.lstm_units != 64
-        else []
+    reduced = []
+    if network.width != 1:
+        reduced.append(f"width {network.width:g} of the paper's")
+    if network.lstm_units != 64:
+        reduced.append(f"{network.lstm_units} LSTM units a direction instead of 64")
+    if segments.seg_len != 20:
+        reduced.append(f"{segments.seg_len:g} s instead of 20 s")
+    return (
+        f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, "
+        f"task {experiment.task}" + (f"  (reduced: {', '.join(reduced)})" if reduced else "")
     )
-    smaller += [f"{segments.seg_len:g} s instead of 20 s"] if segments.seg_len != 20 else []
-    reduced = f"  (reduced: {', '.join(smaller)})" if smaller else ""
-    return f"network: ADFF, {segments.seg_len:g} s in {segments.seg_num} parts, task {experiment.task}{reduced}"
 
 
 def next_steps(experiment: Experiment, folder: Path, features: Path | None = None) -> list[str]:
-    """What to type next. features: where the log-mels are, if not in the run folder."""
-    ask = ["next: ask it about a song", f"  python -m adff_tf.predict {quote(str(folder))} SONG"]
+    """Return the next commands, as lines. features: the log-mels' folder if not the run's own."""
+    lines = ["next: predict a song", f"  python -m adff_tf.predict {quote(str(folder))} SONG"]
     if experiment.data.data is None:
-        return [
-            *ask,
-            "then: train on your own music, as one of",
+        lines += [
+            "then: train on your own music, by one of",
             "  python -m adff_tf.train --data ~/PMEmo2019",
-            "  python -m adff_tf.train --data songs.csv --label-range 1 9      (path,valence,arousal)",
+            "  python -m adff_tf.train --data songs.csv --label-range 1 9      "
+            "(path,valence,arousal)",
         ]
-    if not experiment.validation.hold_out:
-        return ask
-    parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
-    parts += ["--features", features or folder / "features"]
-    return [
-        *ask,
-        "then: every fold, as the paper reports",
-        f"  python -m adff_tf.train {join(map(str, parts))}",
-    ]
+    elif experiment.validation.hold_out:
+        parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
+        parts += ["--features", features or folder / "features"]
+        lines += [
+            "then: every fold, as the paper reports",
+            f"  python -m adff_tf.train {join(map(str, parts))}",
+        ]
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""The same songs through the Keras model, the exported SavedModel, TensorFlow Serving's interface and the LiteRT runner.
+"""The same songs by the Keras model, the SavedModel, TensorFlow Serving's interface and LiteRT.
 
     python benchmarks/bench_artifacts.py RUN EXPORT SONG…
 
-`session` is TensorFlow's session loader in this process; `gRPC` is our client and, on loopback, the tests' stand-in for
-TensorFlow Serving, so its time is a lower bound of a server's. Prints each song's valence and arousal (or
-the likeliest class and its probability) from each, the greatest difference of any window from Keras's, milliseconds a window, and
-the real-time factor: seconds of music a second of work.
+`session` is TensorFlow's session loader in this process. `gRPC` is adff-client's server backend and
+the tests' stand-in for TensorFlow Serving on loopback; its time is a lower bound of a server's.
+Prints each song's valence and arousal (or the most probable class and its probability) by each, the
+greatest difference of any window from Keras's, milliseconds a window, and the real-time factor:
+seconds of music a second of work.
 """
 
 import argparse
@@ -20,107 +21,96 @@ from adff_tf.support.console import quiet_tensorflow
 quiet_tensorflow()
 
 
-def keras_model(run: str):
-    """`model.keras` itself, not the run's servable."""
-    from adff_tf.inference import model as inference_model
-    from adff_tf.model import model_file
-
-    file, experiment = model_file.find_model(run)
-    return inference_model.EmotionModel.of(model_file.load_network(file), experiment)
-
-
-def session_model(export: Path, experiment):
-    """The SavedModel as a session holds it."""
-    import tensorflow as tf
-
+def load_keras(run: str):
+    """Return the network in `model.keras` itself, not the run's servable."""
     from adff_tf.inference.model import EmotionModel
+    from adff_tf.model.model_file import find_model, load_network
 
-    session = tf.compat.v1.Session(graph=tf.Graph())
-    with session.graph.as_default():
-        signature = tf.compat.v1.saved_model.load(
-            session, ["serve"], str(export / "saved_model/1")
-        ).signature_def["serving_default"]
-    outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
-    return EmotionModel(
-        experiment,
-        lambda windows: session.run(outputs, {signature.inputs["waveform"].name: windows}),
-    )
+    file, experiment = find_model(run)
+    return EmotionModel.from_network(load_network(file), experiment)
 
 
-def litert_model(file: Path, experiment):
-    from adff_tf.inference.model import EmotionModel
-    from adff_tf.litert import EmotionRunner
+class SessionBackend:
+    """A SavedModel in a session."""
 
-    answer = EmotionRunner.load(file).answer
+    def __init__(self, folder: Path):
+        import tensorflow as tf
 
-    def of_batch(windows: np.ndarray) -> dict[str, np.ndarray]:
-        answers = [answer(window) for window in windows]
-        return {name: np.stack([one[name] for one in answers]) for name in answers[0]}
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            meta = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+        signature = meta.signature_def["serving_default"]
+        self._outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
+        self._input = signature.inputs["waveform"].name
 
-    return EmotionModel(experiment, of_batch)
+    def predict(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
+        return self._session.run(self._outputs, {self._input: waveforms})
 
 
-def said(song) -> str:
-    if song.task.is_regression:
-        return " ".join(f"{song.values[name]:+.4f}" for name in song.task.targets)
-    return f"{song.label} {song.probabilities[song.label]:.4f}"
+def format_song(emotion) -> str:
+    if emotion.task.is_regression:
+        return " ".join(f"{emotion.values[name]:+.4f}" for name in emotion.task.targets)
+    return f"{emotion.label} {emotion.probabilities[emotion.label]:.4f}"
+
+
+def compare(models: dict, songs: list[str]) -> None:
+    """Print a row a song, then differences and times. The first model is the reference."""
+    from adff_tf import audio
+
+    reference = next(iter(models.values()))
+    rate, window = reference.sample_rate_hz, reference.window
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    difference = dict.fromkeys(models, 0.0)
+    print(f"{'':30}" + "".join(f"{name:>18}" for name in models))
+    for song in songs:
+        waveform = audio.load(song, rate)
+        row, expected = "", {}
+        for name, model in models.items():
+            model.predict(waveform[:window], rate)  # warm up
+            started = time.perf_counter()
+            emotion = model.predict(waveform, rate)
+            seconds[name].append((time.perf_counter() - started) / len(emotion.start))
+            expected = expected or emotion.windows
+            greatest = (np.abs(emotion.windows[key] - expected[key]).max() for key in expected)
+            difference[name] = max(difference[name], *greatest)
+            row += f"{format_song(emotion):>18}"
+        print(f"{Path(song).stem[:28]:30}{row}", flush=True)
+    median = [np.median(times) for times in seconds.values()]
+    print_row("greatest difference", (f"{value:.1e}" for value in difference.values()))
+    print_row("ms a window, median", (f"{1e3 * s:.0f}" for s in median))
+    print_row("real-time factor", (f"{window / rate / s:.0f}" for s in median))
+
+
+def print_row(label: str, cells) -> None:
+    print(f"{label:30}" + "".join(f"{cell:>18}" for cell in cells))
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ask.add_argument("run")
-    ask.add_argument("export", type=Path)
-    ask.add_argument("songs", nargs="+")
-    args = ask.parse_args()
+    parser.add_argument("run")
+    parser.add_argument("export", type=Path)
+    parser.add_argument("songs", nargs="+")
+    args = parser.parse_args()
 
-    from adff_tf import audio
-    from adff_tf.export import client
+    from adff_tf.export.client import connect
+    from adff_tf.export.server import ServedModel, load_model
+    from adff_tf.inference.model import EmotionModel
 
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
-    from tests import serving
+    from tests.serving import StandIn, grpc_server
 
-    keras = keras_model(args.run)
-    stand_in = serving.Served(args.export / "saved_model/1")
-    with serving.grpc_server(stand_in) as host:
+    keras, version = load_keras(args.run), args.export / "saved_model/1"
+    with grpc_server(StandIn(version)) as host:
         models = {
             "Keras": keras,
-            "session": session_model(args.export, keras.experiment),
-            "gRPC": client.served(client.connect(host, client.Model())),
-            "LiteRT float32": litert_model(args.export / "adff_float32.tflite", keras.experiment),
-            "LiteRT int8": litert_model(args.export / "adff_int8.tflite", keras.experiment),
+            "session": EmotionModel(keras.description, SessionBackend(version)),
+            "gRPC": load_model(connect(host, ServedModel())),
+            "LiteRT float32": EmotionModel.load(args.export / "adff_float32.tflite"),
+            "LiteRT int8": EmotionModel.load(args.export / "adff_int8.tflite"),
         }
-        seconds = {name: [] for name in models}
-        apart = dict.fromkeys(models, 0.0)
-        print(f"{'':30}" + "".join(f"{name:>18}" for name in models))
-        for song in args.songs:
-            waveform = audio.load(song, keras.sample_rate_hz)
-            row, wanted = "", {}
-            for name, model in models.items():
-                model.predict(waveform[: model.window], keras.sample_rate_hz)  # warm
-                started = time.perf_counter()
-                answer = model.predict(waveform, keras.sample_rate_hz)
-                seconds[name].append((time.perf_counter() - started) / len(answer.start))
-                wanted = wanted or answer.windows  # Keras's, which come first
-                apart[name] = max(
-                    apart[name],
-                    *(np.abs(answer.windows[key] - wanted[key]).max() for key in wanted),
-                )
-                row += f"{said(answer):>18}"
-            print(f"{Path(song).stem[:28]:30}{row}", flush=True)
-        print(
-            f"{'greatest difference':30}" + "".join(f"{value:>18.1e}" for value in apart.values())
-        )
-        print(
-            f"{'ms a window, median':30}"
-            + "".join(f"{1e3 * np.median(times):>18.0f}" for times in seconds.values())
-        )
-        window_s = keras.window / keras.sample_rate_hz
-        print(
-            f"{'real-time factor':30}"
-            + "".join(f"{window_s / np.median(times):>18.0f}" for times in seconds.values())
-        )
+        compare(models, args.songs)
 
 
 if __name__ == "__main__":

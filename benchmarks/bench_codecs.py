@@ -1,9 +1,10 @@
-"""How far a codec, a rate or a layout moves a model's answers: each song asked as it is and as FFmpeg and libsndfile re-encode it.
+"""How far a codec, a sample rate or a channel layout moves a model's predictions.
 
     python benchmarks/bench_codecs.py MODEL SONG…
 
-Prints, by form, the mean and the worst difference of the song's values and of its windows' values from those of the original: in
-units of [-1, 1], or of probability for classes.
+Predicts on each song as it is and as FFmpeg and libsndfile re-encode it. Prints, by form, the mean
+and the greatest difference of the song's and its windows' values from the original's: in units of
+[-1, 1], or of probability for classes.
 """
 
 import argparse

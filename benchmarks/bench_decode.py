@@ -1,9 +1,10 @@
-"""Seconds to decode a folder of music with each decoder of `adff_tf.audio.dataset`, and their ratio, in one run.
+"""Seconds to decode a folder of music with each decoder of `audio.dataset`, and their ratio.
 
     python benchmarks/bench_decode.py [FOLDER] [--files N] [--seconds S] [--rounds R] [--parallel P]
 
-Without a folder it makes N stereo mp3s of S seconds (noise under chords, 44.1 kHz) in a temporary one. Each decoder reads
-every file once before the clock starts, and then R times in turn with the other; the median counts.
+Without a folder it makes N stereo mp3s of S seconds (noise under chords, 44.1 kHz). Each decoder
+reads every file once before the clock starts, and then R times in turn with the other decoder. The
+median counts.
 """
 
 import argparse

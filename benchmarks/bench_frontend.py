@@ -1,4 +1,4 @@
-"""Log-mel of music-like noise by librosa and by this package, in one process: seconds, and ours as a share of librosa's.
+"""Log-mel of noise by librosa and by adff_tf in one process: seconds, and the ratio to librosa's.
 
 python benchmarks/bench_frontend.py [--seconds 45] [--repeats 5]
 """
@@ -15,18 +15,18 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ask.add_argument("--seconds", type=float, default=45.0)
-    ask.add_argument("--repeats", type=int, default=5)
-    args = ask.parse_args()
+    parser.add_argument("--seconds", type=float, default=45.0)
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
 
     import librosa
     import tensorflow as tf
 
     from adff_tf.config import Frontend
-    from adff_tf.model import log_mel
+    from adff_tf.model.log_mel import log_mel, track_log_mel
 
     frontend = Frontend()
     waveform = (
@@ -35,7 +35,7 @@ def main() -> None:
         .astype("float32")
     )
     batch = tf.constant(waveform[None])
-    in_float32 = tf.function(lambda x: log_mel.log_mel(x, frontend, dft="float32"))
+    in_float32 = tf.function(lambda x: log_mel(x, frontend, dft="float32"))
 
     def by_librosa():
         mel = librosa.feature.melspectrogram(
@@ -49,25 +49,26 @@ def main() -> None:
         )
         return 10 * np.log10(np.maximum(mel, 1e-10)).T
 
-    ways = {
+    functions = {
         "librosa": by_librosa,
-        "adff_tf, DFT in float64": lambda: log_mel.track_log_mel(waveform, frontend),
+        "adff_tf, DFT in float64": lambda: track_log_mel(waveform, frontend),
         "adff_tf, DFT in float32": lambda: in_float32(batch)[0].numpy(),
     }
     reference = by_librosa()
-    for name, way in ways.items():
-        print(f"{name}: at most {np.abs(way() - reference).max():.1e} dB from librosa")
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for name, function in functions.items():
+        print(f"{name}: at most {np.abs(function() - reference).max():.1e} dB from librosa")
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(args.repeats):
-        for name, way in ways.items():
+        for name, function in functions.items():
             start = time.perf_counter()
-            way()
+            function()
             seconds[name].append(time.perf_counter() - start)
     peer = statistics.median(seconds["librosa"])
     for name, times in seconds.items():
         median = statistics.median(times)
         print(
-            f"{name}: {median:.3f} s for {args.seconds:g} s of audio, {median / peer:.2f} of librosa's"
+            f"{name}: {median:.3f} s for {args.seconds:g} s of audio, "
+            f"{median / peer:.2f} of librosa's"
         )
 
 

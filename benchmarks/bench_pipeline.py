@@ -1,8 +1,8 @@
-"""Windows a second from the feature store to batches, beside the windows a second that a training step takes.
+"""Segments per second from the feature store to batches, and of a training step.
 
-    python benchmarks/bench_pipeline.py [--tracks 100] [--batches 50] [--width 1] [--precision mixed_bfloat16]
+    python benchmarks/bench_pipeline.py [--tracks 100] [--batches 50] [--precision mixed_bfloat16]
 
-Prints the share of a step that reading its batch costs: under 1, the step never waits.
+Prints the time to read a batch as a share of a step: under 1, the step never waits.
 """
 
 import argparse
@@ -20,23 +20,25 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ask.add_argument("--tracks", type=int, default=100, help="of 45 s each, log-mels made of noise")
-    ask.add_argument("--batches", type=int, default=50)
-    ask.add_argument("--batch", type=int, default=8)
-    ask.add_argument("--steps", type=int, default=4, help="training steps; 0 leaves them out")
-    ask.add_argument("--width", type=float, default=1.0)
-    ask.add_argument("--precision", default="mixed_bfloat16")
-    args = ask.parse_args()
+    parser.add_argument(
+        "--tracks", type=int, default=100, help="number of tracks of 45 s, log-mels of noise"
+    )
+    parser.add_argument("--batches", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4, help="training steps; 0: none")
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--precision", default="mixed_bfloat16")
+    args = parser.parse_args()
 
     from adff_tf.config import Experiment, Network, Segments, Training
-    from adff_tf.features import batches as batching
-    from adff_tf.features import segments as segmenting
+    from adff_tf.features.batches import training_batches
+    from adff_tf.features.segments import segment_set
     from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
-    from adff_tf.training import optimizer
+    from adff_tf.training.optimizer import compile_model
 
     experiment = Experiment(
         segments=Segments(sampling="full", fresh=True),
@@ -46,19 +48,20 @@ def main() -> None:
     task = TASKS[experiment.task]
     with tempfile.TemporaryDirectory() as folder:
         tracks = noise_tracks(folder, args.tracks)
-        segments = segmenting.segment_set(experiment, tracks, training=True)
-        batches = iter(batching.training_batches(segments, task, args.batch))
+        segments = segment_set(experiment, tracks, training=True)
+        batches = iter(training_batches(segments, task, args.batch))
         next(batches)
         start = time.perf_counter()
         for _ in range(args.batches):
             next(batches)
         reading = (time.perf_counter() - start) / args.batches
         print(
-            f"pipeline: {args.batch / reading:.0f} windows of 20 s a second ({1000 * reading:.1f} ms a batch of {args.batch})"
+            f"pipeline: {args.batch / reading:.0f} segments of 20 s per second "
+            f"({1000 * reading:.1f} ms per batch of {args.batch})"
         )
         if args.steps:
             model = build_adff(experiment, experiment.training.precision)
-            optimizer.compile_model(model, task, experiment.training, 100)
+            compile_model(model, task, experiment.training, 100)
             x, y = next(batches)
             model.train_on_batch(x, y)
             start = time.perf_counter()
@@ -66,7 +69,8 @@ def main() -> None:
                 model.train_on_batch(x, y)
             step = (time.perf_counter() - start) / args.steps
             print(
-                f"training step: {args.batch / step:.1f} windows a second; its batch costs {reading / step:.3f} of a step"
+                f"training step: {args.batch / step:.1f} segments per second; "
+                f"reading its batch takes {reading / step:.3f} of a step"
             )
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
@@ -74,9 +78,9 @@ def main() -> None:
 def noise_tracks(folder: str, count: int):
     from adff_tf.features.tracks import Tracks
 
-    rng, files = np.random.default_rng(0), [Path(folder) / f"{k}.npy" for k in range(count)]
+    rng, files = np.random.default_rng(0), [Path(folder) / f"{k}.f32" for k in range(count)]
     for file in files:
-        np.save(file, rng.normal(-40, 20, (4501, 128)).astype("float32"))
+        rng.normal(-40, 20, (4501, 128)).astype("float32").tofile(file)
     names = [str(k) for k in range(count)]
     table = pd.DataFrame(
         {"track_id": names, "path": names, "valence": 0.0, "arousal": 0.0, "group": names}

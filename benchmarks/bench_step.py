@@ -1,9 +1,9 @@
-"""A training step and a forward pass of the full network, beside a PyTorch program timed in turn with it.
+"""A training step and a forward pass of the full network, timed in turn with a PyTorch program.
 
-    python benchmarks/bench_step.py [--peer PATH/TO/adff_torch.py] [--precision float32 bfloat16] [--rounds 3]
+    python benchmarks/bench_step.py [--peer torch_adff.py] [--precision float32] [--rounds 3]
 
-The peer is any program that takes --mode, --batch, --seg-num, --dtype and --steps and prints `… : SECONDS s`, as a plain PyTorch
-ADFF does. Both use two threads. Prints medians over the rounds and ours as a share of the peer's.
+The peer is a program that takes --mode, --batch, --seg-num, --dtype and --steps, and prints
+`… : SECONDS s`. Both use two threads. Prints medians over the rounds and their ratio to the peer's.
 """
 
 import argparse
@@ -20,19 +20,19 @@ quiet_tensorflow()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ask.add_argument("--peer", help="the PyTorch program; without it only ours is timed")
-    ask.add_argument(
+    parser.add_argument("--peer", help="the PyTorch program; default: none")
+    parser.add_argument(
         "--precision", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"]
     )
-    ask.add_argument("--mode", nargs="+", default=["train", "infer"], choices=["train", "infer"])
-    ask.add_argument("--batch", type=int, default=8)
-    ask.add_argument("--seg-num", type=int, default=6)
-    ask.add_argument("--steps", type=int, default=5)
-    ask.add_argument("--rounds", type=int, default=3)
-    args = ask.parse_args()
+    parser.add_argument("--mode", nargs="+", default=["train", "infer"], choices=["train", "infer"])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seg-num", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(2)
@@ -44,29 +44,31 @@ def main() -> None:
                 ours.append(median_seconds(step, args.steps))
                 if args.peer:
                     theirs.append(peer_seconds(args, mode, precision))
-            line = f"{mode} {precision} seg_num {args.seg_num} batch {args.batch}: {statistics.median(ours):.3f} s"
+            line = f"{mode} {precision} seg_num {args.seg_num} batch {args.batch}: "
+            line += f"{statistics.median(ours):.3f} s"
             if theirs:
                 ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
                 spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-                line += f", peer {statistics.median(theirs):.3f} s, ratio {statistics.median(ratios):.2f} ({spread})"
+                line += f", peer {statistics.median(theirs):.3f} s, "
+                line += f"ratio {statistics.median(ratios):.2f} ({spread})"
             print(line, flush=True)
 
 
 def make_step(mode: str, precision: str, batch: int, seg_num: int):
-    """A function that runs one step of the full network on 20 s windows, warmed up."""
+    """Return a function that runs one step of the full network on segments of 20 s, warmed up."""
     import tensorflow as tf
 
     from adff_tf.config import Experiment, Segments, Training
     from adff_tf.model.network import build_adff
     from adff_tf.tasks import TASKS
-    from adff_tf.training import optimizer
+    from adff_tf.training.optimizer import compile_model
 
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     experiment = Experiment(
         task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy)
     )
     model = build_adff(experiment, experiment.training.precision)
-    optimizer.compile_model(model, TASKS["arousal"], experiment.training, 100)
+    compile_model(model, TASKS["arousal"], experiment.training, 100)
     x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.random.normal((batch, 1))}
 
     def step():
@@ -90,24 +92,13 @@ def median_seconds(step, steps: int) -> float:
 
 
 def peer_seconds(args, mode: str, precision: str) -> float:
-    command = [
-        sys.executable,
-        args.peer,
-        "--mode",
-        mode,
-        "--dtype",
-        precision,
-        "--steps",
-        str(args.steps),
-    ]
-    command += ["--batch", str(args.batch), "--seg-num", str(args.seg_num)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
-    )
+    options = {"mode": mode, "dtype": precision, "steps": args.steps}
+    options |= {"batch": args.batch, "seg-num": args.seg_num}
+    command = [sys.executable, args.peer]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return float(re.search(r": ([0-9.]+) s", done.stdout)[1])
 
 

@@ -1,11 +1,18 @@
-"""Installs as `adff_tf.export`: a trained run as artifacts that other programs load (`python -m adff_tf.export`).
+"""A trained run as artifacts that other programs load. Installs as `adff_tf.export`.
 
-    artifacts.py    export(): the folder, whole or not at all            about.py      what every artifact tells about itself
-    saved_model.py  the SavedModel and its signatures                    tflite.py     the TFLite files
-    parity.py       how each agrees with the Keras model                 windows.py    what they are compared and calibrated on
-    warmup.py       the requests TensorFlow Serving warms up with        serving/      configuration of its container
-    client.py       `python -m adff_tf.export.client`: asks a server     __main__.py   the command line
+    __main__.py            the program `adff-export`
+    artifacts.py           `export`: the folder, written whole or not at all
+    trained_model.py       the model, its description and its reference predictions
+    comparison_windows.py  music and stress windows
+    parity.py              differences from the Keras model, and their bounds
+    saved_model.py         the SavedModel and its signatures
+    tflite.py              the TFLite files
+    warmup.py              warm-up requests for TensorFlow Serving
+    serving/               configuration of TensorFlow Serving's container
+    client.py              the program `adff-client`: predicts by TensorFlow Serving
+    server.py              a served model: its description, its backend, errors
+    grpc_server.py, rest_server.py   the two protocols
 
-Imports from adff_tf are relative (`from .. import features`); adff_tf imports nothing from here, and neither does `tuning`.
-Importing this loads no TensorFlow.
+Imports from adff_tf are absolute. Neither adff_tf nor `tuning` imports this room.
+Importing this package loads no TensorFlow.
 """

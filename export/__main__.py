@@ -1,4 +1,4 @@
-"""`python -m adff_tf.export`, also `adff-export`: a trained run as artifacts for other programs. A command line only."""
+"""`adff-export`, also `python -m adff_tf.export`: a trained run as artifacts for other programs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..errors import InputError
-from ..support import console
+from adff_tf.errors import InputError
+from adff_tf.support import console
 
 if TYPE_CHECKING:
     from .artifacts import Export
+    from .parity import Parity
 
-DESCRIPTION = """A trained run as artifacts that other programs load: waveform in, valence and arousal out, the front end inside.
+DESCRIPTION = """Export a trained run as artifacts: waveform in, valence and arousal out.
 
-adff-export runs/demo --out exports/demo: a SavedModel for TensorFlow Serving and TFLite files for devices.
+adff-export runs/demo --out exports/demo: a SavedModel for TensorFlow Serving and TFLite files for
+devices.
 
-python exports/demo/adff_litert.py exports/demo/adff_int8.tflite song.wav: what a device runs, without TensorFlow.
+adff-predict exports/demo/adff_int8.tflite song.wav: predict by one of them, without TensorFlow.
 
-Each artifact is compared with the model; the exit status is 1 where one does not agree."""
+Each artifact is compared with the model; the exit status is 1 where an artifact differs too
+much."""
+
+HEADER = ("artifact", "MB", "worst", "of music", "mean", "ms a window", "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,85 +35,75 @@ class Options:
     out: Path
     """Folder for the artifacts, new or empty."""
     formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite")
-    """saved_model: for TensorFlow Serving. tflite: for LiteRT, with a program that runs it."""
+    """saved_model: for TensorFlow Serving. tflite: for LiteRT, on devices."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: parse, export, print. Exits with 2 for a user's mistake, and with 1 where an artifact misses its bound."""
+    """Run the program. Exits with 2 for a user's mistake, 1 where an artifact misses its bound."""
     console.run(_main, arguments, "stopped. Nothing was left behind.")
 
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-export", DESCRIPTION, Options, arguments)
     if not options.formats:
-        raise InputError("--formats names none; give saved_model, tflite or both")
+        raise InputError("--formats is empty; give saved_model, tflite or both")
     console.import_tensorflow()
     from .artifacts import export
 
     terminal = console.Terminal()
     done = export(options.model, options.out, options.formats, terminal)
-    terminal.log("\n" + _table(done) + "\n")
-    if not done.report["telling"]:
+    terminal.log(f"\n{_table(done)}\n")
+    if not done.report["informative"]:
         terminal.log(
-            "note: the model's own answers hardly differ from window to window, so that agreeing with it says little"
+            "note: the model's own predictions hardly differ from window to window, so that parity "
+            "says little"
         )
     terminal.log(f"export: {done.folder}")
     if not done.passed:
         raise SystemExit(1)
-    for line in _next(options):
+    for line in _next_steps(options):
         terminal.log(line)
 
 
 def _table(done: "Export") -> str:
-    """A row an artifact: size, differences from the Keras model, time a window."""
-    lines = [("artifact", "MB", "worst", "of music", "mean", "ms a window", "")]
-    for found in done.artifacts:
-        note = (
-            ""
-            if found.is_within
-            else f"beyond its bound of {found.bound_worst:g}"
-            + (f", or {found.bound_mean:g} on average" if found.may_miss else "")
-            + f", at {found.at}"
-            + (": usable, but not as exact" if found.may_miss else "")
-        )
-        lines.append(
-            (
-                found.artifact,
-                f"{_size(done.folder / found.artifact) / 1e6:.1f}"
-                if "/" not in found.artifact
-                else "",
-                f"{found.worst:.1e}",
-                f"{found.music:.1e}",
-                f"{found.mean:.1e}",
-                f"{1e3 * found.seconds:.0f}",
-                note,
-            )
-        )
+    """Return a row an artifact: size, differences from the Keras model, time a window."""
+    rows: list[tuple[str, ...]] = [HEADER]
+    for parity in done.artifacts:
+        is_file = "/" not in parity.artifact  # otherwise a signature of the artifact above
+        size = f"{_size(done.folder / parity.artifact) / 1e6:.1f}" if is_file else ""
+        errors = (f"{e:.1e}" for e in (parity.worst, parity.worst_of_music, parity.mean))
+        rows.append((parity.artifact, size, *errors, f"{1e3 * parity.seconds:.0f}", _note(parity)))
     return "\n".join(
         f"{name:<30}{size:>7}{worst:>10}{music:>10}{mean:>10}{ms:>13}  {note}".rstrip()
-        for name, size, worst, music, mean, ms, note in lines
+        for name, size, worst, music, mean, ms, note in rows
     )
+
+
+def _note(parity: "Parity") -> str:
+    """Return the mark of an artifact beyond its bounds."""
+    if parity.is_within:
+        return ""
+    place = f"at {parity.worst_window}"
+    if not parity.may_miss:
+        return f"beyond its bound of {parity.bound_worst:g}, {place}"
+    bounds = f"{parity.bound_worst:g}, or {parity.bound_mean:g} on average"
+    return f"beyond its bound of {bounds}, {place}: usable, but not as exact"
 
 
 def _size(path: Path) -> int:
-    return sum(
-        file.stat().st_size
-        for file in (path.rglob("*") if path.is_dir() else [path])
-        if file.is_file()
-    )
+    """Return the bytes of a file or of a folder's files."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _next(options: Options) -> list[str]:
+def _next_steps(options: Options) -> list[str]:
     lines, out = ["next:"], quote(str(options.out))
     if "tflite" in options.formats:
-        lines.append(
-            f"  python {out}/adff_litert.py {out}/adff_int8.tflite SONG      (on a device, without TensorFlow)"
-        )
+        lines.append(f"  adff-predict {out}/adff_int8.tflite SONG      (without TensorFlow)")
     if "saved_model" in options.formats:
-        lines.append(
-            f"  docker compose -f {out}/serving/compose.yaml up                      (TensorFlow Serving)"
-        )
-        lines.append("  python -m adff_tf.export.client localhost:8500 SONG")
+        compose = f"docker compose -f {out}/serving/compose.yaml up"
+        lines.append(f"  {compose}      (TensorFlow Serving)")
+        lines.append("  adff-client localhost:8500 SONG")
     return lines
 
 

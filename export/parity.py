@@ -1,6 +1,8 @@
-"""Whether artifacts answer as the Keras model does: the same windows through each, differences against bounds, time a window.
+"""Parity: how far an artifact's predictions differ from the Keras model's.
 
-A difference is absolute, in units of [-1, 1] for numbers and of probability for classes. Every window is compared on every output.
+Every artifact predicts on the same windows as the Keras model, one window at a time. A difference
+is absolute, in units of [-1, 1] for targets and of probability for classes. Each window and output
+counts.
 """
 
 import time
@@ -9,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference.model import Answer
-from .windows import MUSIC
+from adff_tf.inference.backends import Outputs
+
+from .comparison_windows import MUSIC
 
 WORST = {
     "saved_model": 1e-5,
@@ -20,82 +23,98 @@ WORST = {
     "adff_int8_full": 0.08,
 }
 MEAN = {"adff_int8": 0.03, "adff_int8_full": 0.03}
-TELLING = 0.1  # a model whose own answers deviate by less tells little by agreeing
+INFORMATIVE_STD = 0.1  # a model whose predictions vary less says little by parity
+
+Predict = Callable[[np.ndarray], Outputs]  # one window (1, …) to outputs by name
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How one artifact agrees with the Keras model. worst, mean: of the differences; at: the window of the worst. music: the worst
-    of the windows of music."""
+    """How far one artifact differs from the Keras model.
+
+    Attributes:
+        artifact: its name.
+        worst, mean: the greatest and the mean difference; infinite for NaN.
+        worst_window: name of the window with the greatest difference.
+        worst_of_music: the greatest difference on windows of music.
+        bound_worst, bound_mean: upper bounds; no bound on the mean where None.
+        seconds: median time a window.
+    """
 
     artifact: str
     worst: float
     mean: float
-    at: str
-    music: float
+    worst_window: str
+    worst_of_music: float
     bound_worst: float
     bound_mean: float | None
     seconds: float
 
     @property
     def may_miss(self) -> bool:
-        """Whether it is shipped, and marked, where it misses its bounds: int8, while it gives numbers."""
+        """Whether the export passes, with a mark, when this artifact misses its bounds.
+
+        True for int8, as long as its predictions are finite.
+        """
         return self.bound_mean is not None and np.isfinite(self.worst)
 
     @property
     def is_within(self) -> bool:
-        """Whether it keeps its bounds; NaN does not."""
-        return self.worst <= self.bound_worst and (
-            self.bound_mean is None or self.mean <= self.bound_mean
-        )
+        """Whether the differences are within the bounds."""
+        is_mean_within = self.bound_mean is None or self.mean <= self.bound_mean
+        return self.worst <= self.bound_worst and is_mean_within
 
     def as_dict(self) -> dict:
+        """Return the artifact's entry in parity.json."""
         return {
-            "worst": _json(self.worst), "mean": _json(self.mean), "worst_window": self.at, "worst_of_music": _json(self.music),
-            "bound_worst": self.bound_worst, "bound_mean": self.bound_mean, "passed": self.is_within,
-            "milliseconds_a_window": round(1e3 * self.seconds, 2),
+            "worst": _json(self.worst), "mean": _json(self.mean),
+            "worst_window": self.worst_window, "worst_of_music": _json(self.worst_of_music),
+            "bound_worst": self.bound_worst, "bound_mean": self.bound_mean,
+            "passed": self.is_within, "milliseconds_a_window": round(1e3 * self.seconds, 2),
         }  # fmt: skip
 
 
 def _json(value: float) -> float | None:
-    """JSON has no infinity."""
+    """Return None for infinity, which JSON lacks."""
     return value if np.isfinite(value) else None
 
 
 def compare(
-    artifact: str, answer: Callable, windows: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+    artifact: str, predict: Predict, windows: dict[str, np.ndarray], reference: Outputs
 ) -> Parity:
-    """Ask an artifact about each window alone and compare with the Keras model's answers to all of them.
+    """Return the parity of one artifact.
 
-    answer: from `(1, samples)` (or whatever the windows are) to outputs by name. wanted: `reference`'s.
+    Args:
+        artifact: its name, which decides the bounds.
+        predict: the artifact's function of one window.
+        windows: by name, waveforms `(samples,)` or log-mels `(frames, mels)`.
+        reference: of `predict_reference`, for the same windows.
     """
     kind = artifact.replace("log_mel_", "").split("/")[0].removesuffix(".tflite")
     differences, seconds = [], []
     for k, window in enumerate(windows.values()):
         started = time.perf_counter()
-        found = answer(window[None])
+        outputs = predict(window[None])
         seconds.append(time.perf_counter() - started)
-        differences.append(
-            np.concatenate([np.ravel(np.asarray(found[name]) - wanted[name][k]) for name in wanted])
-        )
+        row = [np.ravel(np.asarray(outputs[name]) - reference[name][k]) for name in reference]
+        differences.append(np.concatenate(row))
     table = np.abs(np.array(differences))
     table[~np.isfinite(table)] = np.inf
     by_window = dict(zip(windows, table.max(axis=1).tolist(), strict=True))
     worst = max(by_window, key=by_window.__getitem__)
-    music = max((found for name, found in by_window.items() if name.startswith(MUSIC)), default=0.0)
+    of_music = [value for name, value in by_window.items() if name.startswith(MUSIC)]
     return Parity(
-        artifact, by_window[worst], float(table.mean()), worst, music, WORST[kind], MEAN.get(kind), float(np.median(seconds[1:])),
+        artifact, by_window[worst], float(table.mean()), worst, max(of_music, default=0.0),
+        WORST[kind], MEAN.get(kind), float(np.median(seconds[1:])),
     )  # fmt: skip
 
 
-def reference(answer: Answer, windows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The Keras model's own answers, `(windows,)` a target or `(windows, classes)`."""
-    one_by_one = [answer(window[None]) for window in windows.values()]
-    return {
-        name: np.concatenate([answers[name] for answers in one_by_one]) for name in one_by_one[0]
-    }
+def predict_reference(predict: Predict, windows: dict[str, np.ndarray]) -> Outputs:
+    """Return the Keras model's outputs, `(windows,)` a target or `(windows, classes)`."""
+    rows = [predict(window[None]) for window in windows.values()]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def spread(wanted: dict[str, np.ndarray]) -> dict[str, float]:
-    """How far the answers differ from window to window, by output: the std, of the class that varies most."""
-    return {name: float(values.std(axis=0).max()) for name, values in wanted.items()}
+def prediction_std(reference: Outputs) -> dict[str, float]:
+    """Return the std of each output over windows; for classes, the greatest of any class."""
+    return {name: float(values.std(axis=0).max()) for name, values in reference.items()}

@@ -1,7 +1,9 @@
-"""A SavedModel through TensorFlow's C API session loader, the loader that TensorFlow Serving uses, in a process without Python's
-TensorFlow: `python c_session.py TENSORFLOW_FOLDER SAVED_MODEL IN.npz OUT.npz OUTPUT…`.
+"""A SavedModel by TensorFlow's C API session loader, which TensorFlow Serving uses.
 
-IN.npz holds the inputs by tensor name (`serving_default_waveform:0`); OUT.npz gets the outputs by the names given.
+    python c_session.py TENSORFLOW_FOLDER SAVED_MODEL IN.npz OUT.npz OUTPUT…
+
+The process does not import TensorFlow. IN.npz holds the inputs by tensor name
+(`serving_default_waveform:0`); OUT.npz gets the outputs by the given names.
 """
 
 import ctypes as c
@@ -10,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-FLOAT, INT32 = 1, 3  # TF_DataType
-POINTERS = (
-    "TF_NewStatus", "TF_NewSessionOptions", "TF_NewGraph", "TF_LoadSessionFromSavedModel", "TF_GraphOperationByName",
-    "TF_AllocateTensor", "TF_TensorData",
+DATA_TYPES = {"float32": 1, "int32": 3}  # TF_DataType
+RETURN_POINTERS = (
+    "TF_NewStatus", "TF_NewSessionOptions", "TF_NewGraph", "TF_LoadSessionFromSavedModel",
+    "TF_GraphOperationByName", "TF_AllocateTensor", "TF_TensorData",
 )  # fmt: skip
 
 
@@ -21,72 +23,72 @@ class Output(c.Structure):
     _fields_ = [("operation", c.c_void_p), ("index", c.c_int)]
 
 
-def library(folder: Path) -> c.CDLL:
+def load_library(folder: Path) -> c.CDLL:
     c.CDLL(str(folder / "libtensorflow_framework.so.2"), mode=c.RTLD_GLOBAL)
     api = c.CDLL(str(folder / "libtensorflow_cc.so.2"), mode=c.RTLD_GLOBAL)
-    for name in POINTERS:
+    for name in RETURN_POINTERS:
         getattr(api, name).restype = c.c_void_p
     api.TF_Message.restype, api.TF_Dim.restype = c.c_char_p, c.c_int64
     return api
 
 
-def main(folder: str, model: str, inputs: str, outputs: str, *names: str) -> None:
-    api = library(Path(folder))
-    status, graph = c.c_void_p(api.TF_NewStatus()), c.c_void_p(api.TF_NewGraph())
+class Session:
+    """A loaded SavedModel."""
 
-    def check() -> None:
-        assert api.TF_GetCode(status) == 0, api.TF_Message(status).decode()
-
-    tags = (c.c_char_p * 1)(b"serve")
-    options = c.c_void_p(api.TF_NewSessionOptions())
-    session = c.c_void_p(
-        api.TF_LoadSessionFromSavedModel(
-            options, None, model.encode(), tags, 1, graph, None, status
+    def __init__(self, api: c.CDLL, model: str):
+        self._api = api
+        self._status, self._graph = c.c_void_p(api.TF_NewStatus()), c.c_void_p(api.TF_NewGraph())
+        tags = (c.c_char_p * 1)(b"serve")
+        options = c.c_void_p(api.TF_NewSessionOptions())
+        self._session = c.c_void_p(
+            api.TF_LoadSessionFromSavedModel(
+                options, None, model.encode(), tags, 1, self._graph, None, self._status
+            )
         )
-    )
-    check()
+        self._check()
 
-    def end(name: str) -> Output:
+    def run(self, inputs: dict[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray]:
+        """Return float32 outputs by name."""
+        sources = (Output * len(inputs))(*map(self._output, inputs))
+        values = (c.c_void_p * len(inputs))(*map(self._tensor, inputs.values()))
+        targets = (Output * len(names))(*map(self._output, names))
+        results = (c.c_void_p * len(names))()
+        self._api.TF_SessionRun(
+            self._session, None, sources, values, len(inputs), targets, results, len(names),
+            None, 0, None, self._status,
+        )  # fmt: skip
+        self._check()
+        return {name: self._array(value) for name, value in zip(names, results, strict=True)}
+
+    def _check(self) -> None:
+        message = self._api.TF_Message(self._status).decode()
+        assert self._api.TF_GetCode(self._status) == 0, message
+
+    def _output(self, name: str) -> Output:
         operation, index = name.split(":")
-        found = api.TF_GraphOperationByName(graph, operation.encode())
-        assert found, f"the graph has no {operation}"
-        return Output(found, int(index))
+        pointer = self._api.TF_GraphOperationByName(self._graph, operation.encode())
+        assert pointer, f"the graph has no {operation}"
+        return Output(pointer, int(index))
 
-    def tensor(array: np.ndarray) -> c.c_void_p:
-        dims = (c.c_int64 * max(1, array.ndim))(*array.shape)
-        kind = {"float32": FLOAT, "int32": INT32}[array.dtype.name]
-        made = c.c_void_p(api.TF_AllocateTensor(kind, dims, array.ndim, c.c_size_t(array.nbytes)))
-        c.memmove(api.TF_TensorData(made), array.tobytes(), array.nbytes)
-        return made
+    def _tensor(self, array: np.ndarray) -> c.c_void_p:
+        shape = (c.c_int64 * max(1, array.ndim))(*array.shape)
+        kind, size = DATA_TYPES[array.dtype.name], c.c_size_t(array.nbytes)
+        tensor = c.c_void_p(self._api.TF_AllocateTensor(kind, shape, array.ndim, size))
+        c.memmove(self._api.TF_TensorData(tensor), array.tobytes(), array.nbytes)
+        return tensor
 
-    given = np.load(inputs)
-    ends = (Output * len(given.files))(*map(end, given.files))
-    values = (c.c_void_p * len(given.files))(*(tensor(given[name]) for name in given.files))
-    wanted, found = (Output * len(names))(*map(end, names)), (c.c_void_p * len(names))()
-    api.TF_SessionRun(
-        session,
-        None,
-        ends,
-        values,
-        len(given.files),
-        wanted,
-        found,
-        len(names),
-        None,
-        0,
-        None,
-        status,
-    )
-    check()
-
-    def array(value: int) -> np.ndarray:
-        held = c.c_void_p(value)
-        shape = [api.TF_Dim(held, axis) for axis in range(api.TF_NumDims(held))]
+    def _array(self, value: int) -> np.ndarray:
+        tensor = c.c_void_p(value)
+        axes = range(self._api.TF_NumDims(tensor))
+        shape = [self._api.TF_Dim(tensor, axis) for axis in axes]
         size = int(np.prod(shape))
-        content = (c.c_float * size).from_address(api.TF_TensorData(held)) if size else []
+        content = (c.c_float * size).from_address(self._api.TF_TensorData(tensor)) if size else []
         return np.array(content, "float32").reshape(shape)
 
-    np.savez(outputs, **{name: array(value) for name, value in zip(names, found, strict=True)})
+
+def main(folder: str, model: str, inputs: str, outputs: str, *names: str) -> None:
+    session = Session(load_library(Path(folder)), model)
+    np.savez(outputs, **session.run(dict(np.load(inputs)), list(names)))
 
 
 if __name__ == "__main__":

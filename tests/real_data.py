@@ -1,4 +1,4 @@
-"""Where the checks on real files find them: the folder named by ADFF_REAL_DATA (docs/development.md has its layout)."""
+"""The folder of real files for checks, named by ADFF_REAL_DATA (layout: CONTRIBUTING.md)."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Which part may import which, and what loads no TensorFlow: docs/architecture.md, held by the code itself."""
+"""The layers of docs/architecture.md, held by the code."""
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,81 +12,99 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "adff_tf"
 ABOVE = ("export", "tuning")  # at the top of the repository; they install inside the package
-
-# Rooms from the ground up; a room may import those of lower floors and of its own.
-FLOORS = [
-    {"errors", "litert"},  # litert.py stands alone: a device gets it by itself
-    {"config", "support", "tasks", "presets"},
-    {"audio"},
-    {"model", "datasets"},
-    {"features"},
-    {"inference"},
-    {"reports", "training"},
-    {"catalogue", "paper"},
-    {"train", "predict", "evaluate", "reproduce", "score"},
-]
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-PURE_KERAS = ("model/layers", "model/network")
+PURE_KERAS = ("layers", "lstm", "network")
+HEAVY = {"tensorflow", "keras", "librosa", "sklearn", "pandas"}
+LONGEST_FILE = 360  # lines
 
 
-def rooms_imported(file: Path) -> set[str]:
-    """Rooms of the package that a file imports, wherever in it."""
-    depth = len(file.relative_to(PACKAGE).parts)
+def read_layers() -> dict[str, int]:
+    """Return the layer of each room, from the table in docs/architecture.md."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    return {room: int(layer) for layer, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+
+
+LAYER = read_layers()
+
+
+def room_of(file: Path) -> str:
+    folder = PACKAGE if file.is_relative_to(PACKAGE) else ROOT
+    return file.relative_to(folder).parts[0].removesuffix(".py")
+
+
+def imported_modules(file: Path) -> set[str]:
+    """Return the modules of this package that a file imports, dotted, from the package's root."""
+    package = [
+        "adff_tf",
+        *file.relative_to(PACKAGE if file.is_relative_to(PACKAGE) else ROOT).parts[:-1],
+    ]
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            if node.level < depth:  # inside its own room
-                continue
-            found |= (
-                {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-            )
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [alias.name for alias in node.names]
-            )
-            assert not any(
-                name.split(".")[0] in ("adff_tf", "tuning", "export") for name in names
-            ), f"{file}: import relatively"
-    assert not found & {"tuning", "export"}, f"{file}: tuning and export stand above all of it"
-    return found & set(FLOOR)
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] in ("adff_tf", *ABOVE)}
 
 
-def files():
-    return [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
+def imported_rooms(file: Path) -> set[str]:
+    parts = [name.split(".") for name in imported_modules(file)]
+    rooms = {name[1] for name in parts if name[0] == "adff_tf" and len(name) > 1}
+    return rooms & set(LAYER)
 
 
-def test_every_file_has_a_floor():
-    assert {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in files()} == set(
-        FLOOR
-    )
+def files() -> list[Path]:
+    every = [*PACKAGE.rglob("*.py"), *(f for part in ABOVE for f in (ROOT / part).rglob("*.py"))]
+    return sorted(file for file in every if file != PACKAGE / "__init__.py")
 
 
-@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_run_one_way(file):
-    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    upward = {other for other in rooms_imported(file) if FLOOR[other] > FLOOR[room]}
+def names(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def test_every_room_has_a_layer():
+    assert {room_of(file) for file in files()} == set(LAYER)
+
+
+@pytest.mark.parametrize("file", files(), ids=names)
+def test_imports_run_downwards(file):
+    room = room_of(file)
+    upward = {other for other in imported_rooms(file) if LAYER[other] > LAYER[room]}
     assert not upward, f"{room} imports {upward}, which stand above it"
+    above = imported_rooms(file) & set(ABOVE) - {room}
+    assert not above, f"{room} imports {above}, which no other room may"
 
 
-@pytest.mark.parametrize("part, other", [ABOVE, ABOVE[::-1]])
-def test_export_and_tuning_do_not_know_each_other(part, other):
-    for file in (ROOT / part).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                assert other not in (node.module or "").split(".") and other not in {
-                    alias.name for alias in node.names
-                }, file
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                names = (
-                    [node.module or ""]
-                    if isinstance(node, ast.ImportFrom)
-                    else [alias.name for alias in node.names]
-                )
-                assert not any(name.split(".")[0] in ("adff_tf", *ABOVE) for name in names), (
-                    f"{file}: import relatively"
-                )
+@pytest.mark.parametrize("file", files(), ids=names)
+def test_imports_are_relative_inside_the_package_and_absolute_from_outside(file):
+    """Where `export` and `tuning` lie, a relative import would leave their folder."""
+    depth = len(file.relative_to(ROOT).parts) - 1
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            inside = file.is_relative_to(PACKAGE)
+            assert node.level <= depth, f"{file}:{node.lineno} imports from above its folder"
+            assert not inside or not (node.module or "").startswith("adff_tf"), (
+                f"{file}:{node.lineno}"
+            )
+
+
+@pytest.mark.parametrize("file", files(), ids=names)
+def test_no_file_holds_several_jobs(file):
+    assert len(file.read_text().splitlines()) <= LONGEST_FILE
+
+
+def test_no_folder_holds_one_file():
+    for folder in {file.parent for file in files()} - {PACKAGE}:
+        assert len([file for file in folder.glob("*.py") if file.name != "__init__.py"]) > 1, folder
+
+
+def test_the_tests_mirror_the_package():
+    rooms = {file.parent.name for file in files() if file.parent != PACKAGE}
+    nested = {"synthetic", "backends"}  # tested in their room's folder
+    there = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()}
+    assert rooms - nested <= there
 
 
 def test_every_folder_of_code_is_installed():
@@ -93,45 +112,42 @@ def test_every_folder_of_code_is_installed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     folders = [PACKAGE, *(file.parent for file in PACKAGE.rglob("*/__init__.py"))]
-    named = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {
+    dotted = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(setup["options"]["packages"].split()) == dotted | {
         f"adff_tf.{part}" for part in ABOVE
     }
-    assert set(setup["options"]["packages"].split()) == named
 
 
-@pytest.mark.parametrize("room", PURE_KERAS)
-def test_the_network_is_pure_keras(room):
-    tree = ast.parse((PACKAGE / f"{room}.py").read_text())
-    names = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    names |= {
-        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-    }
+@pytest.mark.parametrize("module", PURE_KERAS)
+def test_the_network_is_pure_keras(module):
+    tree = ast.parse((PACKAGE / "model" / f"{module}.py").read_text())
+    names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     assert not any(name.startswith("tensorflow") for name in names)
 
 
+def core_modules() -> list[str]:
+    """Return every module of the light core."""
+    paths = [PACKAGE / "predict.py"]
+    for room in ("support", "audio", "inference"):
+        paths += sorted((PACKAGE / room).rglob("*.py"))
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in paths]
+    return [module.removesuffix(".__init__") for module in modules]
+
+
 @pytest.mark.parametrize(
-    "statement",
+    "modules",
     [
-        "import adff_tf",
-        "import adff_tf.train, adff_tf.presets",
-        "import adff_tf.predict, adff_tf.evaluate, adff_tf.inference",
-        "import adff_tf.datasets, adff_tf.litert",
-        "import adff_tf.reproduce, adff_tf.paper.grid",
-        "import adff_tf.score, adff_tf.catalogue.run, adff_tf.catalogue.on_ray, adff_tf.catalogue.worker",
-        "import adff_tf.export, adff_tf.export.__main__, adff_tf.export.client",
-        "import adff_tf.tuning, adff_tf.tuning.__main__, adff_tf.tuning.space",
+        core_modules(),
+        ["adff_tf", "adff_tf.train", "adff_tf.evaluate", "adff_tf.score", "adff_tf.reproduce"],
+        ["adff_tf.catalogue.run"],
+        ["adff_tf.export", "adff_tf.export.__main__", "adff_tf.export.client"],
+        ["adff_tf.tuning", "adff_tf.tuning.__main__"],
     ],
+    ids=lambda modules: modules[-1],
 )
-def test_loads_no_tensorflow(statement):
-    code = (
-        f"{statement}; import sys; print({{'tensorflow', 'keras', 'librosa'}} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+def test_loads_no_tensorflow(modules):
+    code = f"import sys, {', '.join(modules)}; print({HEAVY!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "set()"

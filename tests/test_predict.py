@@ -1,4 +1,4 @@
-"""The command lines of prediction and evaluation: what is printed, what is written, what is refused, and how they exit."""
+"""adff-predict by a run, a SavedModel and a `.tflite`: output, plots, errors and exit status."""
 
 import contextlib
 import csv
@@ -7,31 +7,35 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
-import keras
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 
-from adff_tf import evaluate, predict
+from adff_tf import predict
 from adff_tf.audio import AudioError
-from adff_tf.config import Data
 from adff_tf.inference.model import EmotionModel
-from adff_tf.model import log_mel
-from adff_tf.model.model_file import find_model, load_network
 from adff_tf.support import console
-from adff_tf.training import evaluation
-from adff_tf.training import run as runs
 
-from . import commands, tiny
+from . import commands
+from .artifacts import (
+    RATE,
+    assert_same,
+    flatbuffer,
+    music,
+    save_run,
+    write,
+    write_saved_model,
+)
 from .audio.test_audio import encode
-from .inference.test_model import RATE, music, save_run
 
 SVG = "{http://www.w3.org/2000/svg}svg"
+PROGRAM = [sys.executable, "-m", "adff_tf.predict"]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,19 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def models(run, tmp_path_factory):
+    """The run and its exports."""
+    folder = tmp_path_factory.mktemp("exports")
+    return {
+        "run": run,
+        "saved_model": write_saved_model(run, folder / "saved_model" / "1"),
+        "tflite": write(folder / "adff_float32.tflite", *flatbuffer(run)),
+    }
+
+
+@pytest.fixture(scope="module")
 def songs(tmp_path_factory):
-    """A folder with two songs, one in a folder of its own, and a text."""
+    """A folder with two songs, one of them in a folder of its own, and a text."""
     folder = tmp_path_factory.mktemp("songs")
     (folder / "album").mkdir()
     soundfile.write(folder / "b.wav", music(2.0, 1), RATE)
@@ -79,7 +94,7 @@ def test_csv_of_the_curve(run, songs, capsys):
     assert list(rows[0]) == ["path", "start", "end", "valence", "arousal"]
 
 
-def test_the_table_says_that_a_song_was_padded(run, songs, capsys):
+def test_the_table_notes_a_padded_song(run, songs, capsys):
     _, out, _ = ask([run, songs], capsys)
     head, short, long = out.splitlines()
     assert (
@@ -118,16 +133,16 @@ def test_a_pipe(run, songs):
     assert "Traceback" not in done.stderr and done.returncode in (0, 141)
 
 
-def test_what_can_be_known_before_any_song_is_told_before(run, songs, tmp_path, capsys):
+def test_options_are_checked_before_any_song(run, songs, tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("")
-    for options, told in (
+    for options, says in (
         (["--scale", "9", "1"], "give the lower end first"),
         (["--out", tmp_path / "x"], "add --plot"),
         (["--plot", "--out", file / "x"], "cannot be written: Not a directory"),
     ):
         status, out, err = ask([run, songs, *options], capsys)
-        assert status == 2 and not out and err.count("error:") == 1 and told in err, err
+        assert status == 2 and not out and err.count("error:") == 1 and says in err, err
 
 
 def test_an_empty_argument_is_not_the_current_folder(run, songs, capsys, monkeypatch):
@@ -137,7 +152,7 @@ def test_an_empty_argument_is_not_the_current_folder(run, songs, capsys, monkeyp
 
 
 def test_progress_within_a_song(run, songs, monkeypatch, capsys):
-    """What a terminal shows beside the bar while one long song is answered."""
+    """A terminal shows the minute of a long song beside the bar."""
     notes = []
 
     @contextlib.contextmanager
@@ -153,7 +168,7 @@ def test_progress_within_a_song(run, songs, monkeypatch, capsys):
     ]
 
 
-def test_what_is_no_recording_does_not_stop_the_others(run, songs, tmp_path, capsys):
+def test_paths_without_recordings_do_not_stop_the_others(run, songs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     status, out, err = ask(
         [run, tmp_path / "empty", "~nobody-of-that-name/x.mp3", "a" * 300, songs / "b.wav"], capsys
@@ -179,20 +194,22 @@ def test_a_folder_that_cannot_be_read_is_named(run, songs, capsys, monkeypatch):
     assert status == 2 and "b.wav" in out and "album cannot be read: Permission denied" in err
 
 
-def test_plots_are_there_as_soon_as_their_song_is_answered(run, songs, tmp_path, monkeypatch):
+def test_plots_are_there_as_soon_as_their_song_is_predicted(run, songs, tmp_path, monkeypatch):
     model, seen = EmotionModel.load(run), []
-    heard = model.predict
+    predict_song = model.predict
 
     def stopped_at_the_second(song, **options):
         seen.append(song)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return heard(song, **options)
+        return predict_song(song, **options)
 
     monkeypatch.setattr(model, "predict", stopped_at_the_second)
     found, _ = predict.find_songs([songs])
     with pytest.raises(KeyboardInterrupt):
-        predict.ask(model, found, predict.Output((songs,), plot=True, out=tmp_path / "plots"))
+        predict.predict_songs(
+            model, found, predict.Output((songs,), plot=True, out=tmp_path / "plots")
+        )
     assert {file.name for file in (tmp_path / "plots").iterdir()} == {
         "a_1-curve.png", "a_1-curve.svg", "a_1-path.png", "a_1-path.svg"
     }  # fmt: skip
@@ -205,7 +222,7 @@ def test_a_full_disk_behind_standard_output(run, songs):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (
         done.returncode == 2
-        and "standard output goes to is full" in done.stderr
+        and "the disk of standard output is full" in done.stderr
         and "Traceback" not in done.stderr
     )
 
@@ -253,7 +270,7 @@ def test_three_hundred_damaged_files_give_a_value_or_a_message(run, tmp_path):
     for suffix, options in ((".wav", {}), (".flac", {}), (".ogg", {}), (".mp3", {})):
         soundfile.write(tmp_path / f"a{suffix}", samples, RATE, **options)
         contents.append((tmp_path / f"a{suffix}").read_bytes())
-    model, answered, refused = EmotionModel.load(run), 0, 0
+    model, predicted, refused = EmotionModel.load(run), 0, 0
     for number in range(300):
         content = bytearray(contents[number % 5])
         for _ in range(rng.integers(1, 4)):
@@ -274,8 +291,8 @@ def test_three_hundred_damaged_files_give_a_value_or_a_message(run, tmp_path):
             refused += 1
         else:
             assert np.isfinite([emotion.valence, emotion.arousal]).all()
-            answered += 1
-    assert answered > 100 and refused > 10
+            predicted += 1
+    assert predicted > 100 and refused > 10
 
 
 @pytest.mark.parametrize(
@@ -287,6 +304,9 @@ def test_three_hundred_damaged_files_give_a_value_or_a_message(run, tmp_path):
         (["{run}", "{songs}/b.wav", "--hop", "0"], "a hop of 0.0 s"),
         (["{run}", "{songs}/b.wav", "--scale", "9", "1"], "scale from 9 to 1"),
         (["{run}", "{empty}"], "holds no recordings"),
+        (["{run}", "{songs}/b.wav", "--hop", "nan"], "a hop of nan s"),
+        (["{run}", "{songs}/b.wav", "--hop", "9"], "at most a window, 1 s"),
+        (["{run}", "{songs}/b.wav", "--hop", "x"], "hop"),
         (["{run}", "{songs}/b.wav", "--plot", "--out", "{songs}/notes.txt"], "is a file"),
     ],
 )
@@ -297,8 +317,6 @@ def test_mistakes_are_one_message(run, songs, tmp_path, capsys, arguments, says)
 
 
 def test_plots(run, songs, tmp_path, capsys):
-    import xml.etree.ElementTree
-
     out = tmp_path / "plots"
     status, _, err = ask([run, songs, "--plot", "--out", out], capsys)
     names = {"a_1-curve", "a_1-path", "b-curve", "b-path", "songs"}
@@ -312,264 +330,139 @@ def test_plots(run, songs, tmp_path, capsys):
     assert ask([run, songs / "b.wav", "--plot", "--out", out, "--overwrite"], capsys)[0] == 0
 
 
-# === Evaluation ===
+# === Three forms of one model ===
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished run of one hold-out on eight noises, and its data."""
-    folder = tmp_path_factory.mktemp("trained")
-    rows = []
-    for k in range(8):
-        soundfile.write(folder / f"{k}.wav", music(1.5, k) * (k + 1) / 8, RATE)
-        rows.append((f"{k}.wav", k / 4 - 0.9, 0.9 - k / 4))
-    pd.DataFrame(rows, columns=["path", "valence", "arousal"]).to_csv(
-        folder / "labels.csv", index=False
+def in_every_form(models, capsys, arguments) -> list[str]:
+    """Return what the program prints by each model, after the run's own."""
+    printed = []
+    for model in models.values():
+        status, out, err = ask([model, *arguments], capsys)
+        assert status == 0, err
+        printed.append(out)
+    return printed
+
+
+def test_json_by_every_model(models, songs, capsys):
+    wanted, *others = in_every_form(models, capsys, [songs, "--format", "json", "--hop", "0.25"])
+    assert len(wanted.splitlines()) == 2
+    for found in others:
+        for ours, theirs in zip(found.splitlines(), wanted.splitlines(), strict=True):
+            assert_same(json.loads(ours), json.loads(theirs))
+
+
+@pytest.mark.parametrize("options", [["--format", "csv"], ["--format", "csv", "--curve"], []])
+def test_csv_and_the_table_by_every_model(models, songs, tmp_path, capsys, options):
+    """Word by word, except where two runtimes round float32 differently."""
+    odd = shutil.copy(songs / "b.wav", tmp_path / "two\nlines.wav")
+    wanted, *others = in_every_form(models, capsys, [songs, odd, *options])
+    for found in others:
+        assert found.splitlines()[0] == wanted.splitlines()[0]
+        words = zip(found.replace(",", " ").split(), wanted.replace(",", " ").split(), strict=True)
+        for word, meant in words:
+            assert word == meant or float(word) == pytest.approx(float(meant), abs=2e-3)
+    if not options:
+        assert len(wanted.splitlines()) == 4, "a song takes one line"
+
+
+def test_threads(models, songs, capsys):
+    song = songs / "b.wav"
+    one = ask([models["tflite"], song, "--threads", "1"], capsys)
+    assert one[0] == 0 and one[1] == ask([models["tflite"], song], capsys)[1]
+    status, out, err = ask([models["tflite"], song, "--threads", "0"], capsys)
+    assert status == 2 and not out and "threads=0" in err and "Traceback" not in err
+
+
+def test_a_model_that_is_none(songs, tmp_path, capsys):
+    (tmp_path / "text.tflite").write_text("these are words")
+    for name, says in (
+        ("text.tflite", "is no .tflite file"),
+        ("missing.tflite", "No such file"),
+        ("missing", "there is no model"),
+    ):
+        status, out, err = ask([tmp_path / name, songs / "b.wav"], capsys)
+        assert status == 2 and not out and says in err and "Traceback" not in err
+
+
+def test_errors_have_a_line_a_song(models, songs, tmp_path, capsys):
+    soundfile.write(tmp_path / "short.wav", music(0.4), RATE)
+    (tmp_path / "text.wav").write_text("no song")
+    names = [tmp_path / "missing.wav", tmp_path / "short.wav", tmp_path / "text.wav"]
+    status, out, err = ask([models["tflite"], songs / "b.wav", *names], capsys)
+    head, long, short = out.splitlines()
+    assert status == 2 and head.split()[:3] == ["seconds", "valence", "arousal"]
+    assert "padded" in short and "padded" not in long
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert "missing.wav" in errors[0] and "text.wav" in errors[1] and "2 of 4" in errors[2]
+
+
+# === Pipes and signals ===
+
+
+def test_a_device_pipe(models, songs):
+    """A recording from standard input, and a reader that goes away."""
+    song = songs / "b.wav"
+    command = [*PROGRAM, str(models["tflite"])]
+    done = subprocess.run(
+        [*command, "-", "--format", "json"], input=song.read_bytes(), capture_output=True
     )
-    settings = tiny.experiment(tflm=False).model_copy(
-        update={"data": Data(data=folder / "labels.csv", label_range=(-1, 1))}
+    assert done.returncode == 0 and not done.stderr, done.stderr.decode()
+    wanted = EmotionModel.load(models["tflite"]).predict(song, name="-")
+    assert_same(json.loads(done.stdout), wanted.as_dict())
+    many = " ".join(f"{song.parent}/{'./' * k}b.wav" for k in range(20))
+    shell = f"{' '.join(command)} {many} --format json --hop 0.01 | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
     )
-    settings = settings.model_copy(
-        update={
-            "validation": settings.validation.model_copy(update={"folds": 4, "final_model": False})
-        }
-    )
-    return runs.run(settings, folder / "run"), folder / "labels.csv"
+    assert "Traceback" not in done.stderr and done.returncode in (0, 141)
 
 
-score = functools.partial(commands.ask, evaluate.main)
+def test_closed_streams_and_a_full_disk(models, songs):
+    command = " ".join([*PROGRAM, str(models["tflite"])])
+
+    def shell(rest: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["bash", "-c", f"{command} {rest}"], capture_output=True, text=True)
+
+    done = shell("- <&-")
+    assert done.returncode == 2 and "standard input is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = shell(f"{songs / 'b.wav'} > /dev/full")
+    assert done.returncode == 2 and "the disk of standard output is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert shell(f"{songs / 'b.wav'} >&- 2>&-").returncode == 0
+    done = shell("''")
+    assert done.returncode == 2 and "argument 2 is empty" in done.stderr
 
 
-def test_tracks_that_were_trained_on_are_refused(trained, tmp_path, capsys):
-    run, labels = trained
-    command = [run.folder, "--data", labels, "--label-range", "-1", "1", "--out", tmp_path / "out"]
-    status, _, err = score(command, capsys)
-    assert status == 2 and "was trained on 6 of these 8 tracks" in err
-    assert not (tmp_path / "out").exists()  # told before any log-mel was computed
-    moved = tmp_path / "moved"
-    moved.mkdir()
-    table = pd.read_csv(labels)
-    for name in table["path"]:  # the same recordings under other names
-        (moved / f"x{name}").write_bytes((labels.parent / name).read_bytes())
-    table.assign(path="x" + table["path"]).to_csv(moved / "labels.csv", index=False)
-    status, _, err = score(
-        [run.folder, "--data", moved / "labels.csv", *command[3:-1], tmp_path / "out2"], capsys
-    )
-    assert status == 2 and "was trained on 6 of these 8 tracks" in err
-
-
-def test_an_evaluation_that_cannot_be_written_is_refused_before_its_work(trained, tmp_path, capsys):
-    run, labels = trained
-    (tmp_path / "file").touch()
+def test_ctrl_c(models, songs, tmp_path):
+    names = [shutil.copy(songs / "b.wav", tmp_path / f"{k}.wav") for k in range(1000)]
     command = [
-        run.folder,
-        "--data",
-        labels,
-        "--label-range",
-        "-1",
-        "1",
-        "--allow-trained",
-        "--features",
-        tmp_path / "features",
+        *PROGRAM,
+        str(models["tflite"]),
+        *map(str, names),
+        "--format",
+        "json",
+        "--hop",
+        "0.01",
     ]
-    status, printed, err = score([*command, "--out", tmp_path / "file" / "x"], capsys)
+    # a shell's background commands ignore SIGINT
+    restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=restore
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert (
-        status == 2
-        and "cannot be written: Not a directory; give another folder for the evaluation by --out"
-        in err
+        process.returncode == 130 and err.decode().splitlines()[-1] == f"error: {predict.STOPPED}"
     )
-    assert not (tmp_path / "features").exists()
 
 
-def test_the_fold_that_was_held_out_scores_as_in_the_run(trained, tmp_path, capsys):
-    run, labels = trained
-    out = tmp_path / "out"
-    command = [
-        run.folder,
-        "--data",
-        labels,
-        "--label-range",
-        "-1",
-        "1",
-        "--out",
-        out,
-        "--leave-out-trained",
-    ]
-    status, printed, _ = score(command, capsys)
-    metrics = json.loads((out / "metrics.json").read_text())
-    assert status == 0 and metrics["tracks"] == 2 and metrics["trained_on"] == 0
-    assert metrics["mean"]["valence"]["rmse"] == pytest.approx(
-        run.metrics["mean"]["valence"]["rmse"], rel=1e-5
-    )
-    assert {"report.md", "predictions.csv", "segments.csv", "config.json", "environment.json"} <= {
-        p.name for p in out.iterdir()
-    }
-    assert "None of these tracks was trained on" in printed
-    assert score(command, capsys)[0] == 2  # the folder is not empty
+# === Songs and names ===
 
 
-def test_a_folds_model_and_a_run_that_is_called_like_a_fold(trained, tmp_path, capsys, monkeypatch):
-    run, labels = trained
-    data = ["--data", labels, "--label-range", "-1", "1"]
-    monkeypatch.chdir(run.folder / "fold1")
-    status, _, err = score(["model.keras", *data, "--out", tmp_path / "a"], capsys)
-    assert status == 2 and "was trained on 6 of these 8 tracks" in err
-    shutil.copytree(
-        run.folder, tmp_path / "fold-music", ignore=shutil.ignore_patterns("features", "fold1")
-    )
-    status, _, err = score([tmp_path / "fold-music", *data, "--out", tmp_path / "b"], capsys)
-    assert status == 2 and "was trained on 6 of these 8 tracks" in err
-
-
-def test_all_tracks_when_told_and_the_report_says_so(trained, tmp_path, capsys):
-    run, labels = trained
-    command = [
-        run.folder,
-        "--data",
-        labels,
-        "--label-range",
-        "-1",
-        "1",
-        "--out",
-        tmp_path / "out",
-        "--allow-trained",
-    ]
-    assert score(command, capsys)[0] == 0
-    assert "**6 of these tracks were trained on" in (tmp_path / "out" / "report.md").read_text()
-
-
-def test_a_run_has_a_servable_that_answers_as_its_network(trained):
-    run, _ = trained
-    model = EmotionModel.load(run.folder)
-    assert "network" not in vars(model)  # Keras's network was not needed
-    waveform = music(1.2, 9)
-    by_servable = model.predict(waveform, RATE)
-    (run.folder / "servable").rename(run.folder / "elsewhere")
-    try:
-        by_keras = EmotionModel.load(run.folder).predict(waveform, RATE)
-    finally:
-        (run.folder / "elsewhere").rename(run.folder / "servable")
-    np.testing.assert_allclose(
-        by_servable.windows["valence"], by_keras.windows["valence"], atol=1e-6
-    )
-    assert by_servable.valence != by_servable.arousal
-
-
-def test_a_window_of_the_stored_track_answers_as_the_window_itself(trained):
-    """The store's first three and last two frames have seen their neighbours; a trained model moves by less than 0.01."""
-    run, _ = trained
-    model, network = EmotionModel.load(run.folder), load_network(find_model(run.folder)[0])
-    waveform = music(6.0, 30)
-    whole = log_mel.track_log_mel(waveform)
-    moved = []
-    for start in range(50, 450, 50):
-        own = model.predict(waveform[start * 441 : (start + 100) * 441], RATE)
-        stored = network(whole[None, start : start + 100], training=False)
-        moved += [
-            abs(stored[name].numpy().item() - own.values[name]) for name in ("valence", "arousal")
-        ]
-    assert 0 < max(moved) < 0.01
-
-
-def test_a_servable_of_another_model_is_not_used(trained, tmp_path):
-    run, _ = trained
-    copy = tmp_path / "run"
-    shutil.copytree(run.folder, copy, ignore=shutil.ignore_patterns("features"))
-    network = keras.models.load_model(copy / "model.keras")
-    network.get_layer("valence").set_weights([np.zeros((8, 1)), np.full(1, 0.25)])
-    network.save(copy / "model.keras")
-    assert EmotionModel.load(copy).predict(music(1.0), RATE).valence == pytest.approx(0.25)
-
-
-def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
-    """PMEmo's layout, two songs: the scores are those of the curve at the annotations' times, worked out here.
-
-    Stopped at the first song, the same command is good once more.
-    """
-    run, labels = trained
-    root = tmp_path / "PMEmo"
-    (root / "annotations").mkdir(parents=True)
-    (root / "chorus").mkdir()
-    static, dynamic = (
-        ["musicId,Arousal(mean),Valence(mean)"],
-        ["musicId,frameTime,Arousal(mean),Valence(mean)"],
-    )
-    metadata = ["musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time"]
-    for song in (1, 2):
-        soundfile.write(root / "chorus" / f"{song}.wav", music(18.0, 20 + song), RATE)
-        static.append(f"{song},0.{3 + song},0.{4 + song}")
-        metadata.append(f"{song},{song}.mp3,t,artist{song},a,18,00:00,00:18")
-        dynamic += [
-            f"{song},{t},{0.3 + 0.01 * t * song},{0.9 - 0.02 * t}"
-            for t in (15.5, 16.0, 16.5, 17.0, 17.5)
-        ]
-    (root / "annotations" / "static_annotations.csv").write_text("\n".join(static))
-    (root / "annotations" / "dynamic_annotations.csv").write_text("\n".join(dynamic))
-    (root / "metadata.csv").write_text("\n".join(metadata))
-    command = [run.folder, "--data", root, "--out", tmp_path / "out", "--dynamic"]
-
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("adff_tf.training.evaluation.score_curve", stopped)
-        status, _, err = score(command, capsys)
-    assert status == 130 and "stopped. Give the command again." in err
-    assert os.listdir(tmp_path / "out") == ["features"]
-    status, printed, err = score(command, capsys)
-    assert status == 0, err
-    songs = pd.read_csv(tmp_path / "out" / "dynamic.csv").set_index("track_id")
-    model = EmotionModel.load(run.folder)
-    for song in (1, 2):
-        times = np.array([15.5, 16.0, 16.5, 17.0, 17.5])
-        samples, _ = soundfile.read(root / "chorus" / f"{song}.wav", dtype="float32")
-        ours = []
-        for time in times:  # the window about each time, or the last one that there is
-            start = round((min(time, 17.5) - 0.5) * RATE)
-            ours.append(model.predict(samples[start : start + RATE], RATE).arousal)
-        wanted = 2 * (0.3 + 0.01 * times * song) - 1
-        assert songs.loc[song, "arousal_rmse"] == pytest.approx(
-            np.sqrt(np.mean((ours - wanted) ** 2)), abs=1e-4
-        )
-        assert songs.loc[song, "arousal_correlation"] == pytest.approx(
-            np.corrcoef(ours, wanted)[0, 1], abs=1e-3
-        )
-    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["dynamic"]["songs"] == 2
-    assert metrics["dynamic"]["mean"]["arousal"]["rmse"] == pytest.approx(
-        songs["arousal_rmse"].mean()
-    )
-    assert "Over time" in printed and (tmp_path / "out" / "plots" / "dynamic.png").is_file()
-
-
-def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
-    run, labels = trained
-    data = ["--data", labels, "--label-range", "-1", "1"]
-    status, _, err = score([run.folder, *data, "--dynamic", "--out", tmp_path / "a"], capsys)
-    assert status == 2 and "no annotations over time" in err
-    status, _, err = score(
-        [run.folder, "--data", tmp_path / "none", "--out", tmp_path / "b"], capsys
-    )
-    assert status == 2 and "There is no folder or file" in err
-    (tmp_path / "c").write_text("")
-    status, _, err = score([run.folder, *data, "--out", tmp_path / "c"], capsys)
-    assert status == 2 and "is a file" in err
-
-
-def test_what_a_model_was_trained_on_is_known_whatever_its_runs_folder_is_called(tmp_path):
-    """A run named as a fold is: its model was trained on all tracks."""
-    run = save_run(tmp_path / "fold2")
-    pd.DataFrame(
-        {"track_id": list("abc"), "path": list("abc"), "features": list("abc"), "fold": [1, 2, 2]}
-    ).to_csv(run / "index.csv", index=False)
-    (run / "fold2").mkdir()
-    shutil.copyfile(run / "model.keras", run / "fold2" / "model.keras")
-    for place, learned in ((run, "abc"), (run / "fold2" / "model.keras", "a")):
-        assert "".join(evaluation.training_tracks(*find_model(place))["track_id"]) == learned
-
-
-def test_folders_hold_what_is_music_to_a_listener(tmp_path):
-    """Hidden files, such as macOS's, and folders are none; a linked folder is searched, though once, and itself in itself never."""
+def test_folders_are_searched_for_recordings(tmp_path):
+    """Hidden files and folders are skipped. A linked folder is searched once, never in itself."""
     for name in ("in/a.wav", "in/._a.wav", "in/.trash/b.wav", "in/c/d.mp3", "out/e.ogg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -582,8 +475,3 @@ def test_folders_hold_what_is_music_to_a_listener(tmp_path):
         "c/d.mp3",
         "x/e.ogg",
     ] and not unusable
-
-
-def test_names_are_printed_as_they_are(capsys):
-    console.Terminal().log("Take :100: [bold]or[/bold] less")
-    assert capsys.readouterr().out == "Take :100: [bold]or[/bold] less\n"

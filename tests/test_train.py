@@ -1,4 +1,4 @@
-"""The command line as its users meet it: help, settings, errors, and a whole run in another folder."""
+"""The training command line: help, settings, errors, and a whole run in another folder."""
 
 import json
 import os
@@ -16,31 +16,10 @@ from adff_tf import presets, train
 from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
 
-TINY = [
-    "--seg-len",
-    "1",
-    "--seg-num",
-    "2",
-    "--width",
-    "0.05",
-    "--lstm-units",
-    "3",
-    "--fc",
-    "8",
-    "--no-tflm",
-]
-TINY += [
-    "--epochs",
-    "1",
-    "--batch-size",
-    "4",
-    "--precision",
-    "float32",
-    "--folds",
-    "2",
-    "--hold-out",
-    "--no-final-model",
-]
+TINY = shlex.split(
+    "--seg-len 1 --seg-num 2 --width 0.05 --lstm-units 3 --fc 8 --no-tflm --epochs 1 "
+    "--batch-size 4 --precision float32 --folds 2 --hold-out --no-final-model"
+)
 
 
 def adff_train(*arguments, cwd: Path) -> subprocess.CompletedProcess:
@@ -110,7 +89,7 @@ def test_options_change_a_saved_config(tmp_path):
         (["--config", "c.json", "--preset", "paper"], "give one of them"),
         (["--data", "/nowhere/at/all"], "/nowhere/at/all"),
         (["--data", ".", "--kind", "pmemo"], "not laid out as pmemo"),
-        (["--kind", "deam"], "add --data FOLDER"),
+        (["--kind", "deam"], "set --data to a folder or a CSV file"),
         (["--data", "~nobody-here/x"], "~nobody-here/x cannot be used"),
         (["--config", "~nobody-here/x"], "~nobody-here/x cannot be used"),
         (["--out", "~nobody-here/x"], "~nobody-here/x cannot be used"),
@@ -130,7 +109,7 @@ def test_mistakes_are_one_message(arguments, says, capsys, tmp_path, monkeypatch
     assert says in message
 
 
-def test_what_a_saved_config_says_of_its_data_is_not_said_of_others(tmp_path):
+def test_the_kind_and_range_of_a_saved_config_are_those_of_its_data_alone(tmp_path):
     saved = presets.paper().model_copy(
         update={"data": Data(data=tmp_path / "a.csv", kind="csv", label_range=(1, 9), clips=20)}
     )
@@ -156,7 +135,8 @@ def test_the_next_command_can_be_pasted():
     experiment = presets.fast().model_copy(update={"data": Data(data=Path("songs.csv"))})
     command = train.next_steps(experiment, Path("my runs"), Path("log mels"))[-1]
     assert shlex.split(command)[3:] == [
-        "--config", "my runs/config.json", "--no-hold-out", "--out", "my runs-folds", "--features", "log mels"
+        "--config", "my runs/config.json", "--no-hold-out", "--out", "my runs-folds",
+        "--features", "log mels",
     ]  # fmt: skip
 
 
@@ -217,17 +197,8 @@ def test_bad_files_are_found_before_training_and_can_be_skipped(own_music, tmp_p
 
 
 def test_labels_out_of_range_are_named(own_music, tmp_path, capsys):
-    message = fails(
-        capsys,
-        "--data",
-        own_music / "songs.csv",
-        "--label-range",
-        "0",
-        "1",
-        "--out",
-        tmp_path / "run",
-        *TINY,
-    )
+    data = ["--data", own_music / "songs.csv", "--label-range", "0", "1"]
+    message = fails(capsys, *data, "--out", tmp_path / "run", *TINY)
     assert "0" in message and "label" in message.lower()
 
 

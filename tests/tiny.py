@@ -10,7 +10,7 @@ def experiment(
     training: dict | None = None,
     **network,
 ) -> Experiment:
-    """A whole experiment in miniature: the real architecture, a few channels, a few units, two epochs."""
+    """Return an experiment in miniature: the real architecture, a few channels, two epochs."""
     return Experiment(
         task=task,
         data=Data(clips=12, clip_s=2.0),

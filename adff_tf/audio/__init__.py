@@ -1,16 +1,18 @@
 """A recording as one mono waveform: float32 `(samples,)` at the wanted rate.
 
-    search.py    folders to recordings
-    headers.py   lengths that wav and mp3 headers state
-    decoding.py  a file to blocks at its own rate, by libsndfile or FFmpeg
-    samples.py   integers, channels and impossible values to mono float32
-    loading.py   `load`, `blocks`, `stream_blocks`: decoding, checks and resampling together
-    graph.py     `dataset`: many files in a tf.data graph
+    search.py      folders to recordings
+    headers.py     lengths that wav and mp3 headers state
+    decoding.py    a file to blocks at its own rate, by libsndfile or FFmpeg
+    samples.py     integers, channels and impossible values to mono float32
+    resampling.py  blocks to the wanted rate
+    loading.py     `load`, `blocks`, `stream_blocks`: all of these together
+    graph.py       `dataset`: many files in a tf.data graph
 
 **Conventions.** Full scale is ±1: integer samples are divided by 2^(bits - 1), unsigned ones are
-centred first, and floats are taken as they are. Nothing is clipped, so a lossy file's peak may pass
-1. Mono is the mean over channels. soxr resamples at quality HQ: 20 bits, images and aliases below
--120 dB, which is under the log-mel's -100 dB floor. A clip of silence is valid; an empty one, NaN
+centred first, and floats are taken as they are. Samples beyond ±100, 64-bit integers and arrays
+with more channels than samples are refused. Nothing is clipped, so a lossy file's peak may pass 1.
+Mono is the mean over channels. soxr resamples at quality HQ: 20 bits, images and aliases below
+-120 dB, which is under the log-mel's -100 dB floor. A clip of silence is valid; an empty clip, NaN
 and infinity are not.
 
 **Decoders.** The content decides, never the file's name. libsndfile reads mp3, wav, flac,
@@ -30,11 +32,11 @@ still decode in parallel. A bad file is an element with an error text, never an 
 
 from .decoding import open_recording
 from .graph import GraphDecoder, dataset, graph_decoder
-from .loading import blocks, load, stream_blocks
+from .loading import Source, blocks, load, stream_blocks
 from .samples import AudioError
 from .search import SUFFIXES, find_recordings
 
 __all__ = [
-    "SUFFIXES", "AudioError", "GraphDecoder", "blocks", "dataset", "find_recordings",
+    "SUFFIXES", "AudioError", "GraphDecoder", "Source", "blocks", "dataset", "find_recordings",
     "graph_decoder", "load", "open_recording", "stream_blocks",
 ]  # fmt: skip

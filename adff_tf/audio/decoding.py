@@ -19,6 +19,7 @@ from .samples import AudioError, to_full_scale, to_mono
 OnBlock = Callable[[int], None]  # called with the rate in Hz of each decoded block
 Blocks = Iterable[tuple[int, np.ndarray]]  # (rate in Hz, mono float32 `(samples,)`)
 
+UNCOMPRESSED = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # libsndfile's names
 BLOCK = 2**18  # samples decoded at once
 LONG_S, LONG_BYTES = 900, 2**28  # longer or larger recordings are decoded twice instead of held
 # Containers of music. FFmpeg would open what a playlist with a music file's name points to.
@@ -65,7 +66,10 @@ def decode(file: BinaryIO, name: str, on_block: OnBlock) -> Iterator[tuple[int, 
 
 
 def _choose_decoder(file: BinaryIO, name: str, on_block: OnBlock) -> Blocks:
-    """Return the blocks of the decoder that gives the longer waveform."""
+    """Return the blocks of the decoder that gives the longer waveform.
+
+    An uncompressed wav is decoded once and never held: its header and size confirm its length.
+    """
 
     def libsndfile() -> Blocks:
         return _report_blocks(_libsndfile_blocks(file), on_block)
@@ -73,8 +77,11 @@ def _choose_decoder(file: BinaryIO, name: str, on_block: OnBlock) -> Blocks:
     def ffmpeg() -> Blocks:
         return _report_blocks(_ffmpeg_blocks(file, name), on_block)
 
-    if not _libsndfile_info(file)[1]:  # unknown to libsndfile
+    frames, rate, form, subtype = _libsndfile_info(file)
+    if not rate:  # unknown to libsndfile
         return ffmpeg()
+    if frames and form in RIFF and subtype in UNCOMPRESSED:
+        return libsndfile()
     if _is_short(file):
         ours = list(libsndfile())
         if _is_whole(file, _count_samples(ours)):
@@ -131,25 +138,28 @@ def _libsndfile_blocks(file: BinaryIO) -> Iterator[tuple[int, np.ndarray]]:
             while True:
                 block = sound.read(BLOCK, dtype="float32", always_2d=True)
                 yield sound.samplerate, to_mono(block)
-                if not len(block):  # the last, empty block tells a file of no samples from no file
+                if not len(block):  # the empty block marks a readable file of no samples
                     return
     except sf.SoundFileError:  # FFmpeg tries next
         return
 
 
-def _libsndfile_info(file: BinaryIO) -> tuple[int, int, str]:
-    """Return samples, rate in Hz and format that libsndfile states; zeros if it fails to open."""
+def _libsndfile_info(file: BinaryIO) -> tuple[int, int, str, str]:
+    """Return samples, rate in Hz, format and subtype that libsndfile states.
+
+    Zeros and empty strings mean that libsndfile does not open the file.
+    """
     file.seek(0)
     try:
         with _Stream(libsndfile_handle(file), closefd=False) as sound:
-            return sound.frames, sound.samplerate, sound.format
+            return sound.frames, sound.samplerate, sound.format, sound.subtype
     except sf.SoundFileError:
-        return 0, 0, ""
+        return 0, 0, "", ""
 
 
 def _stated_seconds(file: BinaryIO) -> float:
     """Return the seconds that the file's header states, 0 where it states none."""
-    frames, rate, form = _libsndfile_info(file)
+    frames, rate, form, _ = _libsndfile_info(file)
     if not rate:
         return 0.0
     if form in RIFF:  # libsndfile trims the length to the file's size
@@ -160,13 +170,13 @@ def _stated_seconds(file: BinaryIO) -> float:
 
 def _is_short(file: BinaryIO) -> bool:
     """Return whether the decoded recording may be held in memory, by its header and size."""
-    frames, rate, _ = _libsndfile_info(file)
+    frames, rate, *_ = _libsndfile_info(file)
     return frames <= LONG_S * min(rate, 96_000) and file.seek(0, os.SEEK_END) <= LONG_BYTES
 
 
 def _is_whole(file: BinaryIO, samples: int) -> bool:
     """Return whether `samples` decoded by libsndfile are surely the whole file."""
-    frames, _, form = _libsndfile_info(file)
+    frames, _, form, _ = _libsndfile_info(file)
     if form == "MP3" and not has_xing_length(file):
         return confirms_estimate(frames, samples)
     return 0 < frames == samples

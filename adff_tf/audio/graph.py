@@ -17,7 +17,8 @@ from ..errors import InputError
 from ..support.console import silence_stderr
 from .decoding import is_cut_off, libsndfile_handle, open_recording
 from .headers import riff_seconds
-from .loading import check_rate, load, resample
+from .loading import load
+from .resampling import check_rate, resample
 from .samples import AudioError
 
 if TYPE_CHECKING:

@@ -37,7 +37,8 @@ def riff_seconds(file: BinaryIO) -> float:
 def _bytes_per_second(fmt: bytes) -> int:
     """Return the byte rate of a `fmt ` chunk.
 
-    PCM computes the rate itself, because the field is often wrong; compressed formats state it.
+    For PCM it is sample rate × block size, because the header's field is often wrong; for
+    compressed formats it is the field.
     """
     fields = ((0, 2), (4, 4), (8, 4), (12, 2))
     tag, rate, average, block = (int.from_bytes(fmt[at : at + n], "little") for at, n in fields)

@@ -37,7 +37,8 @@ def from_array(samples: np.ndarray) -> np.ndarray:
 def from_block(samples: np.ndarray) -> np.ndarray:
     """Return one block of a stream as mono float32 `(samples,)`. Raises InputError.
 
-    A block may be shorter than its number of channels, so only more than eight are refused.
+    A block may be shorter than its number of channels: a block is refused only where it has more
+    channels than samples, and more than eight channels.
     """
     _check_shape(samples)
     if samples.ndim == 2 and samples.shape[1] > max(8, len(samples)):

@@ -1,14 +1,14 @@
-"""A whole catalogue scored: hundreds of thousands of files, some broken, on machines that get killed.
+"""Predictions on a whole catalogue: hundreds of thousands of files, on machines that get killed.
 
-    sources.py   folders, globs and lists  ->  the paths, each once
-    worker.py    a process of its own that decodes: what hangs or crashes there costs one file
-    decoding.py  the pool of those processes: paths -> windows, and how each file ended
-    models.py    a run, an export's SavedModel or a .tflite -> EmotionModel
-    local.py     the engine on one machine: decoding and network at once, windows of many files in one batch
-    on_ray.py    the engine on a Ray cluster: `local.py` in an actor a machine or GPU
-    table.py     the rows, and Parquet files of them, whole or not at all
-    run.py       the run: what is done already, the engine, what it gives to disk
+    settings.py      how a run uses its machines
+    sources.py       folders, patterns and lists to paths, each once
+    decoder.py       a process that decodes: a file that hangs or crashes it costs that file alone
+    decoder_pool.py  the pool of those processes: paths to windows
+    engine.py        the engine on one machine: windows of many files share batches
+    ray_engine.py    the engine on a Ray cluster: `engine.py` in each actor
+    table.py         rows, and their Parquet files, each whole or not at all
+    run.py           the run: resumes what is in its folder, and writes the engine's rows
 
-An engine is a function from paths to rows (`table.Row`); whichever it is, and however windows share batches, the values are the
-same within 1e-5.
+An engine maps paths to rows (`table.Row`). The engine and the batches change no value by more than
+1e-5. The room needs the extra `score`, and TensorFlow for models other than `.tflite`.
 """

@@ -1,11 +1,12 @@
-"""A run: a catalogue scored into a folder, and gone on with where it was stopped.
+"""A run: a model's predictions on a catalogue, in a folder, resumed where it was stopped.
 
-    OUT/score.json    what was asked: the model's content, the windows
-    OUT/songs, OUT/curves    the two tables (table.py)
-    OUT/score.claim-0001     who is at it (claims.py)
+    OUT/score.json          settings that decide the values: the model's content, the windows
+    OUT/songs, OUT/curves   the two tables (`table.py`)
+    OUT/.lock               held while a process works on the run
 
-A file is done when its row is in a part; a run that is stopped at any moment loses what it did since the last part, `PART_S`
-seconds at most, and does that again. Files are known by their path: one whose content changed keeps its row.
+A file is done when its row is in a part. A run that is stopped at any moment loses the work since
+its last part, at most `PART_S` seconds, and does it again. Files are known by their path: a file
+whose content changed keeps its row.
 """
 
 import json
@@ -13,285 +14,240 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .. import __version__
 from ..errors import InputError
+from ..inference.backends import Location, locate
 from ..inference.model import EmotionModel
-from ..support import claims, folders
 from ..support.console import SILENT, Reporter
-from ..support.files import atomic_write, check_empty, expand_user
-from . import local, models, on_ray, sources, table
+from ..support.environment import count_cores
+from ..support.files import atomic_write, expand_user
+from ..support.folders import differences, locked
+from . import ray_engine, sources
+from .engine import Engine, has_gpu, load_model
+from .settings import EngineSettings
+from .table import Columns, Counts, Parts
 
-RECORD, CLAIM = "score.json", "score"
-FORMAT = 1  # of score.json and the tables
-PART_FILES, PART_WINDOWS, PART_S = 2000, 200_000, 60.0
+RECORD = "score.json"
+FORMAT = 2  # of score.json and the tables; 1 had X_deviation for X_std
+PART_FILES, PART_WINDOWS, PART_S = 2000, 200_000, 60.0  # a part is written at the first of these
 
+DEFAULT = EngineSettings()
 Tables = Iterator[pa.Table]
 
 
 @dataclass(frozen=True)
-class Ways:
-    """How a run goes about it; none of it moves a value by more than 1e-5. None: what suits the machine.
+class Result:
+    """A finished run.
 
-    engine: `local`, or `ray` on the cluster at `ray_address` (None starts one here) with actors of `actor_cores`. decoders,
-    threads, batch, patience_s: see `local.Effort`.
+    Attributes:
+        folder: the run's.
+        counts: all files in the tables by outcome.
+        new: number of files done by this call.
+        unread: the reason for each folder that could not be searched.
     """
 
-    engine: Literal["local", "ray"] = "local"
-    ray_address: str | None = None
-    actor_cores: int | None = None
-    decoders: int | None = None
-    threads: int | None = None
-    batch: int | None = None
-    patience_s: float = local.Effort.patience_s
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("actor_cores", 1),
-            ("decoders", 1),
-            ("threads", 1),
-            ("batch", 1),
-            ("patience_s", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise InputError(
-                    f"{name.removesuffix('_s')} {value:g} was given; give {least} or more"
-                )
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What the folder holds at the end. new: files scored by this run. unread: folders that could not be searched."""
-
     folder: Path
-    counts: table.Counts
+    counts: Counts
     new: int
     unread: tuple[str, ...]
 
 
-def score(
+def predict_catalogue(
     model: str | Path,
     catalogue: Sequence[str],
     folder: str | Path,
     hop_s: float | None = None,
-    ways: Ways = Ways(),
+    settings: EngineSettings = DEFAULT,
     retry_errors: bool = False,
     reporter: Reporter = SILENT,
-) -> Finished:
-    """Score the files of a catalogue that have no row in `folder` yet.
+) -> Result:
+    """Predict on the files of a catalogue that have no row in `folder` yet.
 
-    model: see models.py. catalogue: see sources.py. hop_s: seconds from one window to the next, half a window by default.
-    retry_errors: files whose row is an error have none. Raises InputError for what cannot be used, for a folder that holds the
-    scores of another model or hop, and `claims.Taken` for one that another process writes to.
+    Args:
+        model: path of a model, see `inference.backends.locate`.
+        catalogue: sources, see `sources`.
+        folder: of the tables: missing, empty, or of a run to resume.
+        hop_s: seconds from one window to the next; half a window by default.
+        settings: the engine, and its share of the machine.
+        retry_errors: predict again on files whose row is an error.
+        reporter: receives progress.
+
+    Raises:
+        LockedError: another process works on the run.
+        InputError: an argument that cannot be used, or a folder with the run of another model, hop
+            or format.
     """
-    folder, named = expand_user(folder).absolute(), models.Named.at(model)
+    settings.check()
+    folder, location = expand_user(folder).absolute(), locate(model)
     found = sources.find(catalogue)
     for reason in found.unread:
         reporter.log(f"warning: {reason}")
-    _check_folder(folder)
-    with claims.held(folder / CLAIM, f"{folder}") as claim:
-        loaded, effort = _loaded(named, ways)
+    with locked(folder, RECORD, "catalogue run"):
+        _check_format(folder)
+        loaded, settings = _load(location, settings)
         hop = loaded.hop_samples(hop_s)
-        _keep_record(folder, named, loaded, hop)
-        parts = table.Parts(folder, table.Columns.of(loaded.task))
+        _keep_record(folder, location, loaded, hop)
+        parts = Parts(folder, Columns.of(loaded.task))
         if retry_errors:
             reporter.log(f"{parts.forget_errors()} errors are tried again")
-        todo = _todo(found.paths, parts, reporter)
-        if len(todo):
-            _work(
-                _engine(named, loaded, hop, todo, effort, ways), parts, claim, len(todo), reporter
-            )
-        return Finished(folder, parts.counted(), len(todo), found.unread)
+        paths = _find_new(found.paths, parts, reporter)
+        if len(paths):
+            tables = _predict(location, loaded, hop, paths, settings)
+            _write_parts(tables, parts, len(paths), reporter)
+        return Result(folder, parts.count(), len(paths), found.unread)
 
 
-# === The folder ===
+# === The record ===
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise InputError for a folder of something else, and for one that cannot be written."""
-    if not (folder / RECORD).is_file():
-        is_ours = folder.is_dir() and any(folder.glob(f"{CLAIM}.claim-*"))
-        check_empty(
-            folder, "the scores", {path.name for path in folder.iterdir()} if is_ours else ()
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written: {error.strerror}; give another folder by --out"
-        ) from None
-
-
-def _keep_record(folder: Path, named: models.Named, model: EmotionModel, hop: int) -> None:
-    """Write what was asked, or check that it is what the folder's scores were made with. Raises InputError."""
+def _keep_record(folder: Path, location: Location, model: EmotionModel, hop: int) -> None:
+    """Write the record, or check that it has the same settings. Raises InputError."""
     rate = model.sample_rate_hz
     now = {
         "format": FORMAT,
-        "model_sha256": named.sha256(),
+        "model_sha256": location.sha256(),
         "task": model.task.name,
         "sample_rate_hz": rate,
         "window_s": model.window / rate,
         "hop_s": hop / rate,
     }
-    record = folder / RECORD
-    if record.is_file():
-        before = _read(record)
-        if {key: before.get(key) for key in now} != now:
-            differ = folders.differences({key: before.get(key) for key in now}, now)
-            raise InputError(
-                f"{folder} holds scores of another kind, made with {before.get('model')}:\n{differ}\nGive another folder by --out, "
-                "or the same model and hop"
-            )
+    if not (folder / RECORD).is_file():
+        with atomic_write(folder / RECORD) as temporary:
+            temporary.write_text(json.dumps({**now, "model": str(location.path)}, indent=2) + "\n")
         return
-    with atomic_write(record) as temporary:
-        temporary.write_text(json.dumps({**now, "model": str(named.file)}, indent=2) + "\n")
+    record = _read_record(folder)
+    before = {key: record.get(key) for key in now}
+    if before != now:
+        raise InputError(
+            f"{folder} holds predictions with other settings, of {record.get('model')}:\n"
+            f"{differences(before, now)}\nGive another folder by `out`, or the same model and hop"
+        )
 
 
-def _read(record: Path) -> dict:
+def _check_format(folder: Path) -> None:
+    """Raise InputError for a run of another version's format."""
+    if not (folder / RECORD).is_file():
+        return
+    found = _read_record(folder).get("format")
+    if found != FORMAT:
+        raise InputError(
+            f"{folder} holds a catalogue run of format {found!r}, and adff-tf {__version__} "
+            f"resumes format {FORMAT}: give another folder by `out`, or use the adff-tf that "
+            "began the run"
+        )
+
+
+def _read_record(folder: Path) -> dict:
+    """Return the record. Raises InputError for a damaged one."""
+    record = folder / RECORD
     try:
         content = json.loads(record.read_text())
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{record} cannot be read: {error}. Give another folder by --out"
+            f"{record} cannot be read: {error}. Give another folder by `out`"
         ) from None
     if not isinstance(content, dict):
-        raise InputError(f"{record} is damaged: it holds no settings. Give another folder by --out")
+        raise InputError(f"{record} is damaged: it holds no settings. Give another folder by `out`")
     return content
-
-
-def _todo(paths: pa.Array, parts: table.Parts, reporter: Reporter) -> pa.Array:
-    """The files that have no row."""
-    todo = paths.filter(pc.invert(pc.is_in(paths, value_set=parts.done())))
-    done = len(paths) - len(todo)
-    reporter.log(f"{len(paths)} files" + (f", {done} of them done" if done else ""))
-    return todo
 
 
 # === The work ===
 
 
-def _loaded(named: models.Named, ways: Ways) -> tuple[EmotionModel, local.Effort]:
-    """The model in this process, and how much of this machine is used. With Ray the model is only looked at, before any actor
-    is."""
-    usual = local.Effort.of(local.cores(), models.has_gpu(named))
-    effort = local.Effort(
-        ways.decoders or usual.decoders,
-        ways.threads or usual.threads,
-        ways.batch or usual.batch,
-        ways.patience_s,
-    )
-    return models.load(named, effort.threads if ways.engine == "local" else 1), effort
+def _find_new(paths: pa.Array, parts: Parts, reporter: Reporter) -> pa.Array:
+    """Return the files without a row."""
+    new = paths.filter(pc.invert(pc.is_in(paths, value_set=parts.paths())))
+    done = len(paths) - len(new)
+    reporter.log(f"{len(paths)} files" + (f", {done} of them done" if done else ""))
+    return new
 
 
-def _engine(
-    named: models.Named,
-    model: EmotionModel,
-    hop: int,
-    todo: pa.Array,
-    effort: local.Effort,
-    ways: Ways,
+def _load(location: Location, settings: EngineSettings) -> tuple[EmotionModel, EngineSettings]:
+    """Return the model in this process, and the settings for its engine.
+
+    A run on Ray loads the model here too, to check it before any actor starts.
+    """
+    if settings.engine == "ray":
+        return load_model(location, threads=1), settings
+    settings = settings.for_machine(count_cores(), has_gpu(location))
+    return load_model(location, settings.threads or 1), settings
+
+
+def _predict(
+    location: Location, model: EmotionModel, hop: int, paths: pa.Array, settings: EngineSettings
 ) -> Tables:
-    """Tables of rows, as the files are done."""
-    if ways.engine == "ray":
-        cluster = on_ray.Cluster(
-            ways.ray_address,
-            ways.actor_cores,
-            ways.decoders,
-            ways.threads,
-            ways.batch,
-            ways.patience_s,
-        )
-        yield from on_ray.scored(named, hop, todo, cluster)
+    """Yield tables of rows, as files are finished."""
+    if settings.engine == "ray":
+        yield from ray_engine.predict(location, hop, paths, settings)
         return
-    columns = table.Columns.of(model.task)
-    with local.Engine(model, hop, effort) as engine:
-        for row in engine.scored(path.as_py() for path in todo):
+    columns = Columns.of(model.task)
+    with Engine(model, hop, settings) as engine:
+        for row in engine.predict(path.as_py() for path in paths):
             yield columns.table([row])
 
 
-def _work(
-    tables: Tables, parts: table.Parts, claim: claims.Claim, total: int, reporter: Reporter
-) -> None:
-    """Write what comes, in parts; what came before Ctrl-C too."""
+def _write_parts(tables: Tables, parts: Parts, total: int, reporter: Reporter) -> None:
+    """Write the rows in parts. On Ctrl-C, write the finished rows first."""
     with reporter.bar("songs", total, minutely=True) as advance:
-        tell, pending = _Rate(total, advance), _Pending(parts, claim)
+        progress, writer = _Progress(total, advance), _PartWriter(parts)
         try:
-            for scored in tables:
-                pending.add(scored)
-                tell.of(scored)
+            for rows in tables:
+                writer.add(rows)
+                progress.add(rows)
         except KeyboardInterrupt:
-            pending.write()
+            writer.flush()
             raise
-        pending.write()
+        writer.flush()
 
 
-class _Pending:
-    """Rows that are not yet on disk."""
+class _PartWriter:
+    """Gathers rows, and writes a part when it is large or old enough."""
 
-    def __init__(self, parts: table.Parts, claim: claims.Claim):
-        self._parts, self._claim = parts, claim
+    def __init__(self, parts: Parts):
+        self._parts = parts
         self._begin()
 
     def _begin(self) -> None:
-        self._tables, self._files, self._windows, self._since = (
-            list[pa.Table](),
-            0,
-            0,
-            time.monotonic(),
-        )
+        self._tables: list[pa.Table] = []
+        self._files = self._windows = 0
+        self._began = time.monotonic()
 
-    def add(self, scored: pa.Table) -> None:
-        self._tables.append(scored)
-        self._files += len(scored)
-        self._windows += _windows(scored)
-        if (
-            self._files >= PART_FILES
-            or self._windows >= PART_WINDOWS
-            or time.monotonic() - self._since >= PART_S
-        ):
-            self.write()
+    def add(self, rows: pa.Table) -> None:
+        self._tables.append(rows)
+        self._files += len(rows)
+        self._windows += _count_windows(rows)
+        is_large = self._files >= PART_FILES or self._windows >= PART_WINDOWS
+        if is_large or time.monotonic() - self._began >= PART_S:
+            self.flush()
 
-    def write(self) -> None:
-        """Raises InputError where another process took the folder over."""
-        if self._claim.check():
-            raise InputError(
-                "another process took this folder over: it looked as if this one were dead. What it does not do itself is lost"
-            )
+    def flush(self) -> None:
         if self._tables:
             self._parts.add(pa.concat_tables(self._tables))
         self._begin()
 
 
-class _Rate:
-    """Progress in words: how fast, and how long it will take."""
+class _Progress:
+    """Advances the bar, with the speed and the time left."""
 
     def __init__(self, total: int, advance: Callable[..., None]):
-        self._left, self._advance, self._began, self._files, self._all_windows = (
-            total,
-            advance,
-            time.monotonic(),
-            0,
-            0,
-        )
+        self._total, self._advance, self._began = total, advance, time.monotonic()
+        self._files = self._windows = 0
 
-    def of(self, scored: pa.Table) -> None:
-        self._files += len(scored)
-        self._left -= len(scored)
-        self._all_windows += _windows(scored)
-        passed = max(time.monotonic() - self._began, 1e-9)
-        note = f"{self._files / passed:.1f} songs/s, {self._all_windows / passed:.1f} windows/s"
-        self._advance(len(scored), f"{note}, {_duration(passed / self._files * self._left)} left")
+    def add(self, rows: pa.Table) -> None:
+        self._files += len(rows)
+        self._windows += _count_windows(rows)
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        left = seconds / self._files * (self._total - self._files)
+        speed = f"{self._files / seconds:.1f} songs/s, {self._windows / seconds:.1f} windows/s"
+        self._advance(len(rows), f"{speed}, {_duration(left)} left")
 
 
-def _windows(scored: pa.Table) -> int:
-    return pc.sum(scored["windows"]).as_py() or 0
+def _count_windows(rows: pa.Table) -> int:
+    return pc.sum(rows["windows"]).as_py() or 0
 
 
 def _duration(seconds: float) -> str:

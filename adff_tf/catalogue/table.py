@@ -1,31 +1,34 @@
-"""The rows of scored files, and Parquet files of them in the folder of a run.
+"""The rows of files, and Parquet files of rows in the folder of a run.
 
     OUT/songs/part-00000.parquet    a row a file
-        path            text; bytes that are no UTF-8 are written \\xNN
-        path_bytes      the path as the file system has it, where that is no UTF-8; else null
-        sha256          of the file's content; null where it could not be read
+        path            text; bytes that are not UTF-8 are written \\xNN
+        path_bytes      the path as the file system has it, where it is not UTF-8; else null
+        sha256          of the file's content; null where it cannot be read
         seconds         its length; null for an error
-        sample_rate_hz  the file's own; null where no decoder told one
-        windows         how many were answered; 0 for an error
-        padded          whether it is shorter than a window
-        valence, arousal, valence_std, arousal_std, quadrant    as the model's task has them, in units of [-1, 1]; or
-        label, p_CLASS, quadrant                                            for classes
+        sample_rate_hz  the file's own; null where no decoder states it
+        windows         number of windows; 0 for an error
+        padded          whether the file is shorter than a window
+        valence, arousal, valence_std, arousal_std, quadrant
+                        as the model's task has them, in units of [-1, 1]
+        label, p_CLASS, quadrant
+                        for classes
         status          ok or error
         error           the reason, one line; null where status is ok
-    OUT/curves/part-00000.parquet   a row a window: path, path_bytes, sha256, start and end in seconds, and the window's values
+    OUT/curves/part-00000.parquet   a row a window
+        path, path_bytes, sha256, start and end in seconds, and the window's values
 
-A part is there whole or not at all, the curves' before the songs' of the same number: a curves' part without its songs' part was
-cut off, and counts for nothing.
+A part is whole or missing. The curves of a part are written before its songs: curves without the
+songs of the same number were cut off by a kill, and are removed.
 """
 
+import enum
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -34,146 +37,144 @@ from ..errors import InputError
 from ..inference.emotion import Emotion
 from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, Task
-from .worker import Ended
+from .decoder import FileInfo
 
 SONGS, CURVES = "songs", "curves"
-CURVE = "curve."  # before a curve's columns in a scored file's row
+CURVE = "curve."  # prefix of a curve's columns in a file's row
 Row = dict[str, Any]
 
 _FILE = [("path", pa.string()), ("path_bytes", pa.binary()), ("sha256", pa.string())]
+_LENGTH = [
+    ("seconds", pa.float64()), ("sample_rate_hz", pa.int32()), ("windows", pa.int32()),
+    ("padded", pa.bool_()),
+]  # fmt: skip
+
+
+class Status(enum.StrEnum):
+    """The outcome of a file."""
+
+    OK = "ok"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns for a task. scored: a file's row with its curve in lists, as engines give it; songs, curves: the two tables."""
+    """The columns for a task.
+
+    Attributes:
+        task: the model's.
+        rows: a file's row with its curve in lists, as engines yield it.
+        songs, curves: the two tables.
+    """
 
     task: Task
-    scored: pa.Schema
+    rows: pa.Schema
     songs: pa.Schema
     curves: pa.Schema
 
     @classmethod
     def of(cls, task: Task) -> "Columns":
-        numbers = (
-            task.targets if task.is_regression else tuple(f"p_{name}" for name in task.classes)
-        )
-        told = [(name, pa.float64()) for name in numbers]
-        told += [(f"{name}_std", pa.float64()) for name in numbers if task.is_regression]
-        told += [] if task.is_regression else [("label", pa.string())]
-        told += [("quadrant", pa.string())] if task.name in ("both", "quadrant") else []
-        length = [
-            ("seconds", pa.float64()),
-            ("sample_rate_hz", pa.int32()),
-            ("windows", pa.int32()),
-            ("padded", pa.bool_()),
-        ]
-        songs = [*_FILE, *length, *told, ("status", pa.string()), ("error", pa.string())]
-        curve = [
-            ("start", pa.float64()),
-            ("end", pa.float64()),
-            *((name, pa.float32()) for name in numbers),
-        ]
+        """Return the columns for a task."""
+        is_regression = task.is_regression
+        names = task.targets if is_regression else tuple(f"p_{name}" for name in task.classes)
+        values = [(name, pa.float64()) for name in names]
+        values += [(f"{name}_std", pa.float64()) for name in names if is_regression]
+        values += [] if is_regression else [("label", pa.string())]
+        values += [("quadrant", pa.string())] if task.name in ("both", "quadrant") else []
+        outcome = [("status", pa.string()), ("error", pa.string())]
+        songs = [*_FILE, *_LENGTH, *values, *outcome]
+        curve = [("start", pa.float64()), ("end", pa.float64())]
+        curve += [(name, pa.float32()) for name in names]
         lists = [(CURVE + name, pa.list_(kind)) for name, kind in curve]
         return cls(task, pa.schema(songs + lists), pa.schema(songs), pa.schema(_FILE + curve))
 
-    def ok(self, path: bytes, ended: Ended, emotion: Emotion) -> Row:
-        """The row of a file that was answered."""
-        row = _file(path, ended) | {
-            "seconds": emotion.seconds,
-            "windows": len(emotion.start),
-            "padded": emotion.is_padded,
-        }
+    def row(self, path: bytes, info: FileInfo, emotion: Emotion) -> Row:
+        """Return the row of a file with a prediction."""
+        row = _file_columns(path, info) | {
+            "seconds": emotion.seconds, "windows": len(emotion.start), "padded": emotion.is_padded,
+            "label": emotion.label, "quadrant": emotion.quadrant, "status": Status.OK,
+        }  # fmt: skip
         row |= emotion.values | {f"{name}_std": value for name, value in emotion.std.items()}
-        row |= {"label": emotion.label, "quadrant": emotion.quadrant}
         row |= {f"p_{name}": value for name, value in emotion.probabilities.items()}
         curve = {"start": emotion.start, "end": emotion.end}
         if self.task.is_regression:
             curve |= emotion.windows
         else:
-            curve |= {
-                f"p_{name}": emotion.windows[PROBABILITIES][:, k]
-                for k, name in enumerate(self.task.classes)
-            }
-        row |= {CURVE + name: values for name, values in curve.items()}
-        return row | {"status": "ok"}
+            columns = emotion.windows[PROBABILITIES].T
+            names = [f"p_{name}" for name in self.task.classes]
+            curve |= dict(zip(names, columns, strict=True))
+        return row | {CURVE + name: values for name, values in curve.items()}
 
-    def error(self, path: bytes, ended: Ended) -> Row:
-        """The row of a file that could not be used, for the reason that `ended` gives."""
-        return _file(path, ended) | {"windows": 0, "status": "error", "error": ended.error}
+    def error_row(self, path: bytes, info: FileInfo) -> Row:
+        """Return the row of a file that cannot be used, with the reason in `info.error`."""
+        outcome = {"windows": 0, "status": Status.ERROR, "error": info.error}
+        return _file_columns(path, info) | outcome
 
     def table(self, rows: Sequence[Row]) -> pa.Table:
-        """Rows as `scored`."""
-        return pa.Table.from_pylist(
-            [{name: row.get(name) for name in self.scored.names} for row in rows],
-            schema=self.scored,
-        )
+        """Return rows as a table of `rows`."""
+        complete = [{name: row.get(name) for name in self.rows.names} for row in rows]
+        return pa.Table.from_pylist(complete, schema=self.rows)
 
-    def split(self, scored: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """The songs and the curves of a table of `scored`."""
-        scored = scored.combine_chunks()
+    def split(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Return the songs and the curves of a table of `rows`."""
+        rows = rows.combine_chunks()
         lists = {
-            name.removeprefix(CURVE): scored[name].combine_chunks()
-            for name in scored.column_names
+            name.removeprefix(CURVE): rows[name].combine_chunks()
+            for name in rows.column_names
             if name.startswith(CURVE)
         }
         of_file = pc.list_parent_indices(lists["start"])
-        files = {name: scored[name].take(of_file) for name, _ in _FILE}
+        files = {name: rows[name].take(of_file) for name, _ in _FILE}
         curves = files | {name: pc.list_flatten(values) for name, values in lists.items()}
-        return scored.select(self.songs.names), pa.table(curves, schema=self.curves)
+        return rows.select(self.songs.names), pa.table(curves, schema=self.curves)
 
 
-def _file(path: bytes, ended: Ended) -> Row:
+def _file_columns(path: bytes, info: FileInfo) -> Row:
     try:
         named: Row = {"path": path.decode()}
     except UnicodeDecodeError:
         named = {"path": path.decode(errors="backslashreplace"), "path_bytes": path}
-    return named | {"sha256": ended.sha256 or None, "sample_rate_hz": ended.rate_hz or None}
+    return named | {"sha256": info.sha256 or None, "sample_rate_hz": info.rate_hz or None}
 
 
 # === In the folder ===
 
 
 class Parts:
-    """The two tables of a run's folder, in parts."""
+    """The two tables of a run's folder, in parts. Only one process may write them."""
 
     def __init__(self, folder: Path, columns: Columns):
-        """Nobody else may write there; what was cut off is removed."""
+        """Create the tables where they are missing, and remove what a kill cut off."""
         self._columns, self._songs, self._curves = columns, folder / SONGS, folder / CURVES
         for place in (self._songs, self._curves):
             place.mkdir(parents=True, exist_ok=True)
             for cut_off in place.glob(".part-*"):
                 cut_off.unlink()
-        for curve in self._curves.glob("part-*.parquet"):
-            if not (self._songs / curve.name).exists():
-                curve.unlink()
+        for curves in self._curves.glob("part-*.parquet"):
+            if not (self._songs / curves.name).exists():
+                curves.unlink()
 
-    def add(self, scored: pa.Table) -> None:
-        """Write a part more. Raises InputError where the disk is full."""
-        songs, curves = self._columns.split(scored)
-        name = f"part-{self._next():05d}.parquet"
+    def add(self, rows: pa.Table) -> None:
+        """Write a table of `Columns.rows` as one more part.
+
+        Raises InputError where the disk is full.
+        """
+        songs, curves = self._columns.split(rows)
+        used = [int(file.stem.partition("-")[2]) for file in self._files()]
+        name = f"part-{max(used, default=-1) + 1:05d}.parquet"
         _write(curves, self._curves / name)
         _write(songs, self._songs / name)
 
-    def _next(self) -> int:
-        return (
-            max(
-                (int(part.stem.partition("-")[2]) for part in self._songs.glob("part-*.parquet")),
-                default=-1,
-            )
-            + 1
-        )
+    def paths(self) -> pa.Array:
+        """Return the paths that have a row, `(files,)` binary."""
+        chunks = [pa.array([], pa.large_binary())]
+        for part in self._read("path", "path_bytes"):
+            paths = pc.coalesce(part["path_bytes"], part["path"].cast(pa.binary()))
+            chunks += [chunk.cast(pa.large_binary()) for chunk in paths.chunks]
+        return pa.concat_arrays(chunks)
 
-    def done(self) -> pa.Array:
-        """The paths that have a row, binary."""
-        found = [
-            pc.coalesce(part["path_bytes"], part["path"].cast(pa.binary()))
-            for part in self._read("path", "path_bytes")
-        ]
-        chunks = [chunk.cast(pa.large_binary()) for column in found for chunk in column.chunks]
-        return pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_binary())
-
-    def counted(self) -> "Counts":
-        """How many files ended how."""
+    def count(self) -> "Counts":
+        """Return the number of files by outcome."""
         ok, errors = 0, dict[str, int]()
         for part in self._read("error"):
             ok += part["error"].null_count
@@ -182,53 +183,53 @@ class Parts:
         return Counts(ok, errors)
 
     def forget_errors(self) -> int:
-        """Take out the rows of status `error`, so that their files are scored again; how many they were."""
+        """Remove the rows of errors, so that their files are done again. Return their number."""
         count = 0
-        for file in sorted(self._songs.glob("part-*.parquet")):
-            part = _table(file)
-            kept = part.filter(pc.equal(part["status"], "ok"))
+        for file in self._files():
+            part = _read(file)
+            kept = part.filter(pc.equal(part["status"], Status.OK))
             count += len(part) - len(kept)
             if len(kept) < len(part):
                 _write(kept, file)
         return count
 
-    def _read(self, *names: str) -> Iterable[pa.Table]:
-        return (_table(file, names) for file in sorted(self._songs.glob("part-*.parquet")))
+    def _files(self) -> list[Path]:
+        return sorted(self._songs.glob("part-*.parquet"))
+
+    def _read(self, *names: str) -> Iterator[pa.Table]:
+        return (_read(file, names) for file in self._files())
 
 
 @dataclass(frozen=True)
 class Counts:
-    """ok: files. errors: files by reason, numbers and quotations left out of the reason."""
+    """Files by outcome. errors: number of files by reason, without the reason's numbers."""
 
     ok: int
     errors: dict[str, int]
 
 
 def _kind(reason: str) -> str:
-    """A reason without what differs from file to file."""
+    """Return a reason without numbers and quoted bytes, which differ from file to file.
+
+    The kind is derived from the text, because a resumed run has only the text in its tables.
+    """
     return re.sub(r"\d+(\.\d+)?", "…", re.sub(r" \(it begins .*?\)$", "", reason))
 
 
-def _table(file: Path, names: Sequence[str] | None = None) -> pa.Table:
+def _read(file: Path, names: Sequence[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(
-            file, columns=None if names is None else list(names), partitioning=None
-        )
+        columns = None if names is None else list(names)
+        return pq.read_table(file, columns=columns, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         first = next(iter(str(error).splitlines()), "")
         raise InputError(
-            f"{file} is damaged: {first}\nRemove it: its files are scored again"
+            f"{file} is damaged: {first}\nRemove it: the same command does its files again"
         ) from None
 
 
 def _write(table: pa.Table, file: Path) -> None:
-    """Also after a power cut the file is whole or not there."""
+    """Write a file that is whole or missing, also after a power cut."""
     with atomic_write(file) as temporary, open(temporary, "wb") as out:
         pq.write_table(table, out, compression="zstd")
         out.flush()
         os.fsync(out.fileno())
-
-
-def is_finite(emotion: Emotion) -> bool:
-    """Whether every answer is a number."""
-    return all(np.isfinite(values).all() for values in emotion.windows.values())

@@ -1,8 +1,12 @@
-"""A plain CSV table: `path,valence,arousal[,group][,track_id]`, one row a recording.
+"""Your own recordings: a CSV table `path,valence,arousal[,group][,track_id]`, a row a recording.
 
-Paths are relative to the table's own folder, or absolute. The range of the labels is not in the table: the user states it.
-`track_id` is the path as written where the column is missing, `group` the `track_id` where its cell or column is empty.
-Every row is in the index, whether or not its file is there: missing and undecodable audio is listed later, all at once.
+Label range: not in the table; the setting `label_range` states it.
+Group: column `group`, else the `track_id`.
+Licence and citation: those of your recordings.
+
+Paths are relative to the table's folder, or absolute. Without a column `track_id`, the path as
+written is the id. The index has every row, with or without its file: missing and undecodable audio
+is listed later, all at once.
 """
 
 import os
@@ -19,33 +23,33 @@ LAYOUT = "a file *.csv with the columns path, valence, arousal and, if you like,
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` is a file named as a CSV table."""
+    """Return whether `root` is a file named *.csv."""
     return root.is_file() and root.suffix.lower() == ".csv"
 
 
 def labels(root: Path, label_range: tuple[float, float]) -> pd.DataFrame:
-    """Every row: `track_id`, `valence` and `arousal` in [-1, 1] (from [low, high]), `group`. Raises InputError."""
-    return shared.scaled_labels(_table(root), *label_range, root)
+    """Return every row: `track_id`, `valence` and `arousal` in [-1, 1], `group`.
+
+    label_range: (low, high), the scale of the labels in the table. Raise InputError.
+    """
+    return shared.scale_labels(_read(root), *label_range, root)
 
 
 def index(root: Path, label_range: tuple[float, float]) -> shared.Index:
-    """Every row with its absolute path. label_range: (low, high), the scale the labels are on. Raises InputError."""
-    table = _table(root)
-    tracks = shared.scaled_labels(table, *label_range, root)
+    """Return every row with its absolute path; `label_range` as in `labels`. Raise InputError."""
+    table = _read(root)
+    tracks = shared.scale_labels(table, *label_range, root)
     written = dict(zip(table["track_id"], table["path"], strict=True))
     paths = [os.path.abspath(root.parent / written[name]) for name in tracks["track_id"]]
-    return shared.Index(
-        tracks.assign(path=paths)[list(shared.COLUMNS)], "continuous", (), f"{NAME} ({root})"
-    )
+    tracks = tracks.assign(path=paths)[list(shared.COLUMNS)]
+    return shared.Index(tracks, "continuous", (), f"{NAME} ({root})")
 
 
-def _table(root: Path) -> pd.DataFrame:
-    table = shared.read_table(
-        root, {"path": str, "valence": float, "arousal": float}, {"group": str, "track_id": str}
-    )
+def _read(root: Path) -> pd.DataFrame:
+    columns = {"path": str, "valence": float, "arousal": float}
+    table = shared.read_table(root, columns, {"group": str, "track_id": str})
     empty = table.index[table["path"] == ""]
     if len(empty):
-        raise InputError(
-            f"{root}: {len(empty)} rows have an empty path:\n{format_list(f'line {line}' for line in empty)}\nFill it in."
-        )
+        lines = format_list(f"line {line}" for line in empty)
+        raise InputError(f"{root}: {len(empty)} rows have an empty path:\n{lines}\nFill it in.")
     return table.assign(track_id=table.get("track_id", table["path"]), group=table.get("group", ""))

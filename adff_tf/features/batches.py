@@ -1,4 +1,9 @@
-"""TODO adff_tf.features.batches."""
+"""Batches: segments and labels as `tf.data` datasets for training and evaluation.
+
+An element is (log_mel `(batch, frames, mels)` float32 dB, targets by output name). Targets are
+`(batch, 1)` float32 for regression and class indices `(batch,)` int64 for classification.
+`batch_spec` declares this form, and every dataset is checked against it.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -13,9 +18,10 @@ from .segments import SegmentSet
 def training_batches(
     segments: SegmentSet, task: Task, batch_size: int, first_epoch: int = 0
 ) -> tf.data.Dataset:
-    """Shuffled batches of one epoch after the other, without end: (log_mel, targets by output name).
+    """Return shuffled batches, epoch after epoch, without end.
 
-    Every epoch has `steps_per_epoch` full batches; the segments left over are other ones each time.
+    Every epoch has `steps_per_epoch` full batches. The segments beyond them are left out, and
+    differ from epoch to epoch. A set smaller than `batch_size` is one batch.
     """
     size = min(batch_size, len(segments))
 
@@ -33,7 +39,7 @@ def steps_per_epoch(segments: SegmentSet, batch_size: int) -> int:
 
 
 def evaluation_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.data.Dataset:
-    """All segments once, in order: (log_mel, targets by output name). Random ones stand where epoch 0 put them."""
+    """Return all segments once, in order; random segments have their positions of epoch 0."""
 
     def batches() -> Iterator:
         for start in range(0, len(segments), batch_size):
@@ -43,7 +49,7 @@ def evaluation_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.
 
 
 def batch_spec(frames: int, mels: int, task: Task) -> tuple:
-    """The declared form of a batch: `(batch, frames, mels)` float32 and the targets by output name."""
+    """Return the declared form of a batch, see the module's docstring."""
     target = (
         tf.TensorSpec((None, 1), tf.float32)
         if task.is_regression
@@ -53,7 +59,7 @@ def batch_spec(frames: int, mels: int, task: Task) -> tuple:
 
 
 def check_spec(dataset: tf.data.Dataset, declared: tuple) -> tf.data.Dataset:
-    """The dataset itself, if its elements are as declared; otherwise ValueError with both."""
+    """Return the dataset. Raises ValueError where its elements are not as declared."""
     if dataset.element_spec != declared:
         raise ValueError(
             f"the pipeline yields\n  {dataset.element_spec}\nbut the network expects\n  {declared}"
@@ -64,31 +70,31 @@ def check_spec(dataset: tf.data.Dataset, declared: tuple) -> tf.data.Dataset:
 def _dataset(
     segments: SegmentSet, task: Task, batches: Callable[[], Iterator], count: int
 ) -> tf.data.Dataset:
-    """`count` batches of (epoch, segment numbers) read, in order, ahead of the accelerator that consumes them."""
+    """Return `count` batches from (epoch, segment indices), read in order and ahead of use."""
     labels = {
         name: values[segments.track_rows]
         for name, values in task.labels(segments.tracks.table).items()
     }
     if task.is_regression:
         labels = {name: values[:, None] for name, values in labels.items()}
-    spec = batch_spec(segments.frames, segments.tracks.mean.shape[1], task)
+    spec = batch_spec(segments.frames, segments.tracks.mels, task)
 
-    def read(epoch, numbers):
-        x = tf.numpy_function(segments.read, [epoch, numbers], tf.float32, stateful=False)
-        y = {name: tf.gather(tf.constant(values), numbers) for name, values in labels.items()}
+    def read(epoch, indices):
+        x = tf.numpy_function(segments.read, [epoch, indices], tf.float32, stateful=False)
+        y = {name: tf.gather(tf.constant(values), indices) for name, values in labels.items()}
         return tf.ensure_shape(x, spec[0].shape), y
 
-    numbers = tf.data.Dataset.from_generator(
+    indices = tf.data.Dataset.from_generator(
         batches, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((None,), tf.int64))
     )
-    dataset = numbers.map(read, num_parallel_calls=2, deterministic=True)
+    dataset = indices.map(read, num_parallel_calls=2, deterministic=True)
     return _prefetch(
         check_spec(dataset.apply(tf.data.experimental.assert_cardinality(count)), spec)
     )
 
 
 def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Prefetch, on the GPU where there is one alone; several are fed by their distribution strategy."""
+    """Prefetch batches, to the GPU where there is one; a distribution strategy feeds several."""
     gpus = tf.config.list_logical_devices("GPU")
     if len(gpus) == 1:
         return dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))

@@ -1,33 +1,41 @@
-"""TODO adff_tf.features.segments."""
+"""Segments: the pieces of tracks that the network takes (Sections 2.1 and 3.1 of the paper).
+
+Positions and lengths are in frames. A track of n frames is cut as n - 1, because centring gives one
+frame more than the track's length in hops; a track shorter than a segment is padded with silence.
+Random positions depend on the seed and the epoch alone.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..config import Experiment, Segments
+from ..inference.windows import window_starts
 from .tracks import Tracks
 
 
 def segment_starts(frames: int, segment: int, sampling: str, rng: np.random.Generator) -> list[int]:
-    """First frames of a track's segments (Section 3.1).
+    """Return the first frames of a track's segments (Section 3.1).
 
-    frames, segment: length of the track and of a segment. A track shorter than a segment has one, which is padded. "full": in
-    time order; a last one shorter than half a segment is dropped, otherwise it is taken from further forward so that it is
-    full length. "simple": one, anywhere.
+    A track shorter than a segment has one segment. "simple": one segment at a random position.
+    "full": `inference.windows.window_starts` with a hop of one segment: a last segment shorter than
+    half a segment is dropped, a longer one is moved back in time to full length.
+
+    Args:
+        frames: length of the track.
+        segment: length of a segment.
+        sampling: "simple" or "full".
+        rng: used for "simple" alone.
     """
     if frames <= segment:
         return [0]
     if sampling == "simple":
         return [int(rng.integers(0, frames - segment + 1))]
-    starts = list(range(0, frames - segment + 1, segment))
-    rest = frames - len(starts) * segment
-    if rest and rest >= segment / 2:
-        starts.append(frames - segment)
-    return starts
+    return window_starts(frames, segment, hop=segment)
 
 
 def read_segment(log_mel: np.ndarray, start: int, segment: int, silence_db: float) -> np.ndarray:
-    """`(segment, mels)` float32 from a track's log-mel; silence where the track is too short."""
+    """Return `(segment, mels)` of a track's log-mel, padded with silence past its end."""
     piece = log_mel[start : start + segment]
     if len(piece) == segment:
         return piece
@@ -35,56 +43,61 @@ def read_segment(log_mel: np.ndarray, start: int, segment: int, silence_db: floa
 
 
 class SegmentSet:
-    """The segments of some tracks: which there are, and their log-mels.
+    """The segments of some tracks: their positions and log-mels.
 
-    `track_rows[k]` is the row of the track that segment k is cut from. Random places are drawn once, or with `segments.fresh` anew
-    every epoch.
+    Random positions are drawn once, or with `segments.fresh` again every epoch.
+
+    Args:
+        tracks: the tracks to cut.
+        frames: length of a segment.
+        segments: the settings `sampling` and `fresh`.
+        silence_db: value of padding, dB.
+        seed: of positions and order.
+
+    Attributes:
+        track_rows: the row in `tracks` of each segment's track, `(segments,)`.
     """
 
     def __init__(
         self, tracks: Tracks, frames: int, segments: Segments, silence_db: float, seed: int = 0
     ):
-        self.tracks, self.frames, self.segments, self.silence_db, self.seed = (
-            tracks,
-            frames,
-            segments,
-            silence_db,
-            seed,
-        )
-        self._places = self._draw(epoch=0)
-        self.track_rows = np.array([track_rows for track_rows, _ in self._places])
+        self.tracks, self.frames, self.segments = tracks, frames, segments
+        self.silence_db, self.seed = silence_db, seed
+        self._positions = self._draw_positions(epoch=0)
+        self.track_rows = np.array([row for row, _ in self._positions])
 
     def __len__(self) -> int:
         return len(self.track_rows)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The segments in the order of an epoch of training."""
+        """Return the segment indices in the order of an epoch of training."""
         return np.random.default_rng((self.seed, epoch, 1)).permutation(len(self))
 
-    def read(self, epoch: int, numbers: Sequence[int]) -> np.ndarray:
-        """Log-mels of segments by number, `(len(numbers), frames, mels)` float32 dB."""
-        places = self._draw(epoch) if self.segments.fresh else self._places
-        batch = np.empty((len(numbers), self.frames, self.tracks.mean.shape[1]), "float32")
-        for segment, number in zip(batch, numbers, strict=True):
-            track_rows, start = places[number]
-            segment[:] = read_segment(
-                self.tracks.log_mel(track_rows), start, self.frames, self.silence_db
-            )
+    def read(self, epoch: int, indices: Sequence[int]) -> np.ndarray:
+        """Return the log-mels of some segments, `(len(indices), frames, mels)` float32 dB."""
+        positions = self._draw_positions(epoch) if self.segments.fresh else self._positions
+        batch = np.empty((len(indices), self.frames, self.tracks.mels), "float32")
+        for segment, index in zip(batch, indices, strict=True):
+            row, start = positions[index]
+            segment[:] = read_segment(self.tracks.log_mel(row), start, self.frames, self.silence_db)
         return batch
 
-    def _draw(self, epoch: int) -> list[tuple[int, int]]:
-        rng = np.random.default_rng((self.seed, epoch, 0))
+    def _draw_positions(self, epoch: int) -> list[tuple[int, int]]:
+        """Return the track's row and the first frame of each segment."""
+        rng, sampling = np.random.default_rng((self.seed, epoch, 0)), self.segments.sampling
         return [
-            (track_rows, start)
-            for track_rows, frames in enumerate(self.tracks.frames)
-            for start in segment_starts(
-                max(1, int(frames) - 1), self.frames, self.segments.sampling, rng
-            )
+            (row, start)
+            for row, frames in enumerate(self.tracks.frames)
+            for start in segment_starts(max(1, int(frames) - 1), self.frames, sampling, rng)
         ]
 
 
 def segment_set(experiment: Experiment, tracks: Tracks, training: bool) -> SegmentSet:
-    """The segments of an experiment. `fresh` replaces those of training by one a track, anywhere, drawn anew every epoch."""
+    """Return the segments of an experiment's tracks, for training or for val and test.
+
+    With `fresh`, training takes one random segment per track, drawn again every epoch; val and test
+    segments do not change.
+    """
     segments = experiment.segments
     if training and segments.fresh:
         segments = segments.model_copy(update={"sampling": "simple"})

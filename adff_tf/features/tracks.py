@@ -1,4 +1,8 @@
-"""TODO adff_tf.features.tracks."""
+"""Tracks: an index whose recordings have log-mels in the feature store.
+
+Statistics of log-mels are per mel band, in dB. Groups of tracks that share a recording are merged,
+because a copy in another fold would leak.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,11 +19,15 @@ from .store import WORKERS, FeatureStore, read_log_mel
 
 @dataclass(frozen=True)
 class Tracks:
-    """An index whose recordings have log-mels.
+    """An index with its log-mels.
 
-    table: the index, one row a track (see `datasets.index`), and `features`, the name of its file in the store, which is the same
-    for the same content and front end. files: each row's, whole. frames: how many each has, `(tracks,)`.
-    mean, std: of every band over each track's frames, `(tracks, mels)` dB.
+    Attributes:
+        table: the index, one row a track (see `datasets.index`), with the column `features`, the
+            file's name in the store: the same for the same content and front end.
+        files: the path of each row's file.
+        frames: the number of frames of each track, `(tracks,)`.
+        mean: mean of each band over a track's frames, `(tracks, mels)`, dB.
+        std: standard deviation likewise.
     """
 
     table: pd.DataFrame
@@ -31,26 +39,26 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def mels(self) -> int:
+        return self.mean.shape[1]
+
     def rows(self, rows: np.ndarray) -> "Tracks":
-        """Some of the tracks, by number."""
+        """Return the tracks of some rows, by index."""
         table = self.table.iloc[rows].reset_index(drop=True)
-        return Tracks(
-            table,
-            [self.files[row] for row in rows],
-            self.frames[rows],
-            self.mean[rows],
-            self.std[rows],
-        )
+        files = [self.files[row] for row in rows]
+        return Tracks(table, files, self.frames[rows], self.mean[rows], self.std[rows])
 
     def log_mel(self, row: int) -> np.ndarray:
-        """A track's log-mel, `(frames, mels)` float32 dB, a read-only memory map.
-
-        It is opened anew each time: systems allow a process a thousand open files, and some no more than 256.
-        """
-        return read_log_mel(self.files[row])
+        """Return a track's log-mel, `(frames, mels)` float32 dB, a read-only memory map."""
+        # mapped anew at each access: a process may hold 256 to 1024 open files
+        return read_log_mel(self.files[row], self.mels)
 
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and std of each band over all frames of all tracks, `(mels,)` each, dB; no std is below 1 dB."""
+        """Return mean and std of each band over all frames of all tracks, `(mels,)` each, dB.
+
+        No std is below 1 dB.
+        """
         weight = (self.frames / self.frames.sum())[:, None]
         mean = (weight * self.mean).sum(axis=0)
         variance = (weight * (self.std**2 + (self.mean - mean) ** 2)).sum(axis=0)
@@ -64,47 +72,57 @@ def prepare_tracks(
     skip_bad_audio: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[Tracks, dict[str, str]]:
-    """The index with its log-mels, from the feature store in `folder`, and the reason of each track left out, by track_id.
+    """Compute the log-mels of an index that are missing, and merge the groups of copies.
 
-    Groups that share a recording, by its content, are made one: it would be in two folds otherwise. Raises InputError that lists
-    every missing or undecodable recording at once, unless `skip_bad_audio`, and where none is left.
+    Args:
+        tracks: the index, see `datasets.index`.
+        folder: the feature store's folder.
+        frontend: settings of the log-mels.
+        skip_bad_audio: leave out recordings that do not decode.
+        reporter: takes progress and notes.
+
+    Returns:
+        The tracks, and the reason of each track left out, by track_id.
+
+    Raises:
+        InputError: lists every missing or undecodable recording, unless `skip_bad_audio`; or no
+            recording is left.
     """
     files, reasons = FeatureStore(folder, frontend).build(list(tracks["path"]), reporter)
     is_bad = tracks["path"].isin(reasons.keys())
     bad = {row.track_id: f"{row.path}: {reasons[row.path]}" for row in tracks[is_bad].itertuples()}
-    found = f"{len(bad)} of {len(tracks)} recordings cannot be used:\n{format_list(bad.values(), most=50)}"
+    listed = format_list(bad.values(), most=50)
+    found = f"{len(bad)} of {len(tracks)} recordings cannot be used:\n{listed}"
     if bad and not skip_bad_audio:
-        raise InputError(
-            f"{found}\nMend or remove them, or go on without them by --skip-bad-audio."
-        )
+        raise InputError(f"{found}\nRepair or remove them, or skip them by `skip_bad_audio`.")
     if is_bad.all():
-        raise InputError(f"{found}\nNone is left to go on with.")
+        raise InputError(f"{found}\nNone is left.")
     table = tracks[~is_bad].reset_index(drop=True)
     kept = [files[path] for path in table["path"]]
     table["features"] = [file.name for file in kept]
     for note in copy_notes(table):
         reporter.log(f"  note: {note}")
-    return Tracks(
-        table.assign(group=_merge_groups_of_copies(table)), kept, *_track_statistics(kept)
-    ), bad
+    table["group"] = _merge_groups_of_copies(table)
+    return Tracks(table, kept, *_track_statistics(kept, frontend.mels)), bad
 
 
 def copy_notes(table: pd.DataFrame) -> list[str]:
-    """The note on recordings that are there more than once, by their content; none where each is there once."""
-    same = [
+    """Return a note on recordings that occur more than once by content; an empty list for none."""
+    copies = [
         ", ".join(ids)
         for _, ids in table.groupby("features", sort=False)["track_id"]
         if len(ids) > 1
     ]
-    if not same:
+    if not copies:
         return []
     return [
-        f"{len(same)} recordings are there more than once, and their groups are one:\n{format_list(same)}"
+        f"{len(copies)} recordings are there more than once, and their groups are one:\n"
+        + format_list(copies)
     ]
 
 
 def _merge_groups_of_copies(table: pd.DataFrame) -> pd.Series:
-    """The groups, those that share a recording under one name, directly or by way of others."""
+    """Return the groups; groups that share a recording, directly or in a chain, get one name."""
     group = table["group"]
     while True:
         shared = group.groupby(table["features"]).transform("min")
@@ -114,17 +132,14 @@ def _merge_groups_of_copies(table: pd.DataFrame) -> pd.Series:
         group = merged
 
 
-def _track_statistics(files: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each file: its frames, and each band's mean and std over them."""
+def _track_statistics(files: list[Path], mels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `frames`, `mean` and `std` of `Tracks`."""
 
-    def of_file(file: Path) -> tuple[int, np.ndarray, np.ndarray]:
-        log_mel = read_log_mel(file)
-        return (
-            len(log_mel),
-            log_mel.mean(axis=0, dtype="float64"),
-            log_mel.std(axis=0, dtype="float64"),
-        )
+    def statistics(file: Path) -> tuple[int, np.ndarray, np.ndarray]:
+        log_mel = read_log_mel(file, mels)
+        mean, std = log_mel.mean(axis=0, dtype="float64"), log_mel.std(axis=0, dtype="float64")
+        return len(log_mel), mean, std
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        frames, means, deviations = zip(*pool.map(of_file, files), strict=True)
-    return np.array(frames), np.stack(means), np.stack(deviations)
+        frames, means, stds = zip(*pool.map(statistics, files), strict=True)
+    return np.array(frames), np.stack(means), np.stack(stds)

@@ -1,26 +1,37 @@
-"""TODO adff_tf.inference.emotion."""
+"""The prediction for one recording: values for the song, and a curve over windows.
+
+The song's value is the mean over its windows, of class probabilities too; `std` is the sample
+standard deviation over windows. Valence and arousal are linear outputs in units of [-1, 1], so a
+value may lie a little outside.
+"""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..tasks import PROBABILITIES, TASKS, Task
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Emotion:
-    """The answer for one recording.
+    """The prediction for one recording.
 
-    task: what was predicted. path: where the recording was, or a name for it. seconds: its length. window_s, hop_s: of the curve.
-    start, end: of each window, `(windows,)` seconds; `end` never passes the recording's.
-    windows: values by network output, `(windows,)` for a target and `(windows, classes)` for `probabilities`.
-    scale: the ends of the targets' scale. peaks: the greatest |sample| of each 1/20 s, `(seconds * 20,)`.
+    `valence` and `arousal` are attributes too, where the model predicts them as numbers.
+
+    Attributes:
+        task: the targets or classes.
+        path: the recording's path, or a name for it.
+        seconds: its length.
+        window_s, hop_s: of the curve.
+        start, end: of each window, `(windows,)` seconds; `end` is within the recording.
+        windows: values by output, `(windows,)` a target, `(windows, classes)` for
+            `probabilities`.
+        scale: lowest and highest value of the targets.
+        peaks: the greatest |sample| of each 1/20 s, `(seconds * 20,)`.
     """
 
     task: Task
@@ -30,64 +41,56 @@ class Emotion:
     hop_s: float
     start: np.ndarray
     end: np.ndarray
-    cut_windows: dict[str, np.ndarray]
+    windows: dict[str, np.ndarray]
     scale: tuple[float, float] = (-1.0, 1.0)
     peaks: np.ndarray = field(default_factory=lambda: np.zeros(0, "float32"), repr=False)
 
     def __getattr__(self, name: str) -> float:
-        """`valence` and `arousal`, where the model predicts them as numbers."""
-        if (
-            name.startswith("_") or name in type(self).__dataclass_fields__
-        ):  # asked for while a copy is made, which has nothing yet
+        # copy and pickle look attributes up before the fields are set
+        if name.startswith("_") or name in type(self).__dataclass_fields__:
             raise AttributeError(name)
         if name in ("valence", "arousal") and name in self.values:
             return self.values[name]
-        raise AttributeError(
-            f"no {name!r} here: the task is {self.task.name}, which gives {', '.join(self.task.outputs)}"
-        )
+        outputs = ", ".join(self.task.outputs)
+        raise AttributeError(f"no {name!r}: the task is {self.task.name}, with {outputs}")
 
     @functools.cached_property
     def values(self) -> dict[str, float]:
-        """Each target's mean over the windows; empty for classes."""
-        return {name: float(self.windows[name].mean()) for name in self._numbers}
+        """The mean of each target over the windows; empty for classes."""
+        return {name: float(self.windows[name].mean()) for name in _targets(self.task)}
 
     @property
     def std(self) -> dict[str, float | None]:
-        """Each target's sample std over the windows, None where there is one window; empty for classes."""
+        """The sample std of each target over the windows, None for one window."""
+        is_one = len(self.start) < 2
         return {
-            name: float(self.windows[name].std(ddof=1)) if len(self.start) > 1 else None
-            for name in self._numbers
+            name: None if is_one else float(self.windows[name].std(ddof=1))
+            for name in _targets(self.task)
         }
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Each class's probability, the mean over the windows; empty for numbers."""
+        """The probability of each class, its mean over the windows; empty for regression."""
         if self.task.is_regression:
             return {}
-        return dict(
-            zip(self.task.classes, self.windows[PROBABILITIES].mean(axis=0).tolist(), strict=True)
-        )
+        return _by_class(self.task, self.windows[PROBABILITIES].mean(axis=0))
 
     @property
     def label(self) -> str | None:
-        """The likeliest class; None for numbers."""
-        return (
-            max(self.probabilities, key=self.probabilities.__getitem__)
-            if self.probabilities
-            else None
-        )
+        """The most probable class; None for regression."""
+        probabilities = self.probabilities
+        return max(probabilities, key=probabilities.__getitem__) if probabilities else None
 
     @property
     def quadrant(self) -> str | None:
-        """Q1 (+V +A), Q2 (-V +A), Q3 (-V -A), Q4 (+V -A); None where the task does not tell it."""
+        """Q1 (+V +A), Q2 (-V +A), Q3 (-V -A) or Q4 (+V -A); None for one target alone."""
         if self.task.name == "quadrant":
             return self.label
         if self.task.name != "both":
             return None
-        valence, arousal = (
-            np.array(self.values[name] - sum(self.scale) / 2) for name in ("valence", "arousal")
-        )
-        return TASKS["quadrant"].classes[int(TASKS["quadrant"].class_index(valence, arousal))]
+        middle, quadrants = sum(self.scale) / 2, TASKS["quadrant"]
+        valence, arousal = (np.array(self.values[name] - middle) for name in self.task.targets)
+        return quadrants.classes[int(quadrants.class_index(valence, arousal))]
 
     @property
     def is_padded(self) -> bool:
@@ -96,33 +99,29 @@ class Emotion:
 
     @property
     def curve(self) -> list[dict[str, Any]]:
-        """A dict a window: `start`, `end` in seconds, and `valence`, `arousal`, or `label` and `probabilities`."""
-        rows = []
-        for k, (start, end) in enumerate(zip(self.start, self.end, strict=True)):
-            row: dict[str, Any] = {"start": round(float(start), 3), "end": round(float(end), 3)}
-            row |= {name: float(self.windows[name][k]) for name in self._numbers}
-            if not self.task.is_regression:
-                by_class = dict(
-                    zip(self.task.classes, self.windows[PROBABILITIES][k].tolist(), strict=True)
-                )
-                row |= {"label": max(by_class, key=by_class.__getitem__), "probabilities": by_class}
-            rows.append(row)
-        return rows
+        """One `curve_row` a window."""
+        return [
+            curve_row(self.task, start, end, {name: v[k] for name, v in self.windows.items()})
+            for k, (start, end) in enumerate(zip(self.start, self.end, strict=True))
+        ]
 
     def rescaled(self, low: float, high: float) -> "Emotion":
-        """The same answer with the targets' scale going from `low` to `high`, such as 0 and 1 or 1 and 9. Raises InputError."""
+        """Return the prediction with targets from `low` to `high`, such as 0 1 or 1 9.
+
+        Raises InputError unless low < high.
+        """
         check_scale(low, high)
         if (low, high) == self.scale:
             return self
         old_low, old_high = self.scale
         factor = (high - low) / (old_high - old_low)
-        cut_windows = {
-            name: low + (self.windows[name] - old_low) * factor for name in self._numbers
+        scaled = {
+            name: low + (self.windows[name] - old_low) * factor for name in _targets(self.task)
         }
-        return replace(self, windows=self.windows | cut_windows, scale=(low, high))
+        return replace(self, windows=self.windows | scaled, scale=(low, high))
 
     def as_dict(self) -> dict[str, Any]:
-        """What the command line prints as JSON."""
+        """Return the prediction as `adff-predict --format json` prints it."""
         row: dict[str, Any] = {"path": self.path, "seconds": round(self.seconds, 3)}
         if self.task.is_regression:
             row |= self.values
@@ -131,16 +130,29 @@ class Emotion:
             row |= {"std": self.std, "scale": list(self.scale)}
         else:
             row |= {"label": self.label, "probabilities": self.probabilities}
-        return row | {
-            "window_s": self.window_s,
-            "hop_s": self.hop_s,
-            "padded": self.is_padded,
-            "curve": self.curve,
-        }
+        row |= {"window_s": self.window_s, "hop_s": self.hop_s, "padded": self.is_padded}
+        return row | {"curve": self.curve}
 
-    @property
-    def _numbers(self) -> tuple[str, ...]:
-        return self.task.targets if self.task.is_regression else ()
+
+def curve_row(
+    task: Task, start: float, end: float, values: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Return one window of a curve, ready for JSON.
+
+    Args:
+        task: the model's.
+        start, end: seconds.
+        values: by output, `()` a target, `(classes,)` for `probabilities`.
+
+    Returns:
+        `start`, `end`, and the targets, or `label` and `probabilities`.
+    """
+    row: dict[str, Any] = {"start": round(float(start), 3), "end": round(float(end), 3)}
+    if task.is_regression:
+        return row | {name: float(values[name]) for name in task.targets}
+    probabilities = _by_class(task, values[PROBABILITIES])
+    label = max(probabilities, key=probabilities.__getitem__)
+    return row | {"label": label, "probabilities": probabilities}
 
 
 def check_scale(low: float, high: float) -> None:
@@ -149,3 +161,11 @@ def check_scale(low: float, high: float) -> None:
         raise InputError(
             f"a scale from {low:g} to {high:g} was given; give the lower end first, as in 1 9"
         )
+
+
+def _targets(task: Task) -> tuple[str, ...]:
+    return task.targets if task.is_regression else ()
+
+
+def _by_class(task: Task, probabilities: np.ndarray) -> dict[str, float]:
+    return dict(zip(task.classes, probabilities.tolist(), strict=True))

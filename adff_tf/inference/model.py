@@ -1,138 +1,165 @@
-"""A trained model asked about recordings: values for the song, and a curve over windows.
+"""`EmotionModel`: a trained model that predicts on whole recordings.
 
-Conventions. A window is one segment as in training, `seg_len` seconds of waveform at the model's rate; its log-mel is computed from
-its own samples alone, so that a window has the same values wherever it was cut from. Windows start every `hop_s` seconds; what is
-left behind the last whole one, if it is half a hop or more, is covered by a window taken from further forward (with a hop of one
-window that is training's rule, `pipeline.segment_starts`). A song shorter than a window is padded with silence, as in training.
-The song's value is the mean over its windows, of class probabilities too; `std` is the windows' sample std.
-Valence and arousal are in units of [-1, 1], linear outputs: a value may lie a little outside.
+    source ── audio.blocks ── windows.cut_windows ── backend ── Emotion
+
+A window's log-mel is computed from the window's own samples, so that its values do not depend on
+where it was cut from. Importing this file loads no TensorFlow; a backend loads what it needs.
 """
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import audio
-from ..config import Experiment
 from ..errors import InputError
-from ..model.model_file import find_model, load_network
-from ..tasks import TASKS, Task
-from .emotion import Emotion
+from ..tasks import Task
+from .backends import Backend, Outputs, load_backend, locate
+from .description import Description
+from .emotion import Emotion, curve_row
 from .windows import BlockMeter, batched, cut_windows
 
 if TYPE_CHECKING:
     import keras
 
-Answer = Callable[[np.ndarray], dict[str, np.ndarray]]
+    from ..config import Experiment
 
-BATCH = 8  # windows answered at once, if they are not of more than
-BATCH_S = 40.0  # seconds together: more is no faster on a CPU, and each takes some 10 MB of memory
-
-
-# === What a recording feels like ===
-
-
-# === Windows of a stream ===
-
-
-# === The model ===
+BATCH = 8  # windows predicted at once, at most
+BATCH_S = 40.0  # their seconds, at most: more is no faster on a CPU, and each takes 10 MB
 
 
 class EmotionModel:
-    """Something that answers for windows, asked about whole recordings: waveform in, valence and arousal (or classes) out.
+    """A trained model: waveform to valence and arousal, or classes.
 
-    Load it once and ask it about as many recordings as you like.
+    Load it once, and predict on many recordings, from any thread.
+
+    Attributes:
+        description: the model's task, and the waveform that it takes.
     """
 
-    def __init__(self, experiment: Experiment, answer: Answer):
-        """experiment: what the windows are. answer: from whole windows `(batch, samples)` float32 to the network's outputs by name,
-        `(batch,)` or `(batch, 1)` a target and `(batch, classes)`."""
-        self.experiment, self._answer = experiment, answer
+    def __init__(self, description: Description, backend: Backend):
+        self.description, self._backend = description, backend
 
     @classmethod
-    def load(cls, path: str | Path) -> "EmotionModel":
-        """The model of a run.
+    def load(cls, path: str | Path, threads: int | None = None) -> "EmotionModel":
+        """Return the model at `path`, identified by `backends.locate`.
 
-        path: a run folder, or a `model.keras` in one (`fold1/model.keras` too). Raises InputError for anything else, for a run
-        that is not finished, a damaged model and one of another version.
+        Args:
+            path: a run folder, a `model.keras` in one, an export or its `saved_model`, or an
+                export's `.tflite`.
+            threads: LiteRT's, 1 to 64; 2 by default.
+
+        Raises:
+            InputError: no model, an unfinished run, a damaged model, or one of another version.
         """
-        from ..model import servable
-
-        file, experiment = find_model(path)
-        answer = servable.load(file)
-        return (
-            cls._of_function(answer, experiment)
-            if answer
-            else cls.of(load_network(file), experiment)
-        )
+        return cls(*load_backend(locate(path), threads=threads))
 
     @classmethod
-    def of(cls, network: "keras.Model", experiment: Experiment) -> "EmotionModel":
-        """A Keras network itself, from log-mel to answers."""
-        from ..model import servable
+    def from_network(cls, network: "keras.Model", experiment: "Experiment") -> "EmotionModel":
+        """Return a Keras network from log-mel to outputs as a model."""
+        from .backends.keras_run import KerasBackend
 
-        return cls._of_function(servable.waveform_function(network, experiment), experiment)
-
-    @classmethod
-    def _of_function(cls, answer: Callable, experiment: Experiment) -> "EmotionModel":
-        """A TensorFlow function from whole windows to tensors by name."""
-        return cls(
-            experiment,
-            lambda waveforms: {name: value.numpy() for name, value in answer(waveforms).items()},
-        )
+        return cls(Description.of(experiment), KerasBackend.from_network(network, experiment))
 
     @property
     def task(self) -> Task:
-        return TASKS[self.experiment.task]
+        return self.description.task
 
     @property
     def sample_rate_hz(self) -> int:
-        return self.experiment.frontend.sample_rate_hz
+        return self.description.sample_rate_hz
 
     @property
     def window(self) -> int:
         """Samples of a window."""
-        return self.experiment.frames * self.experiment.frontend.hop_length
+        return self.description.window
 
     def predict(
         self,
-        source: str | Path | bytes | np.ndarray,
+        source: audio.Source,
         source_rate_hz: int | None = None,
         hop_s: float | None = None,
         name: str = "",
         on_progress: Callable[[float], None] | None = None,
     ) -> Emotion:
-        """The emotion of one recording, of any length.
+        """Return the emotion of one recording of any length.
 
-        source: a path, a file's content as bytes, or samples `(samples,)` or `(samples, channels)` with `source_rate_hz`.
-        hop_s: seconds from one window to the next; half a window by default. name: what to call it, instead of its path.
-        on_progress: told, every few windows, how many seconds of the recording have been answered.
-        Raises InputError for a hop that is not above 0 and at most a window and for a model that answers no number, AudioError for
-        a recording that cannot be used.
+        Args:
+            source: a path, a file's content as bytes, or samples `(samples,)` or
+                `(samples, channels)` with `source_rate_hz`.
+            source_rate_hz: the rate of an array's samples.
+            hop_s: seconds from one window to the next; half a window by default.
+            name: replaces the recording's path.
+            on_progress: called every few windows with the seconds done.
+
+        Raises:
+            AudioError: the recording cannot be used.
+            InputError: a hop out of range, or a model that predicts NaN.
         """
-        rate = self.sample_rate_hz
-        hop = self.hop_samples(hop_s)
-        meter = BlockMeter(
-            audio.blocks(source, rate, source_rate_hz=source_rate_hz, name=name), rate
-        )
+        rate, hop = self.sample_rate_hz, self.hop_samples(hop_s)
+        stream = audio.blocks(source, rate, source_rate_hz=source_rate_hz, name=name)
+        meter = BlockMeter(stream, rate)
         starts: list[int] = []
-        answers: list[dict[str, np.ndarray]] = []
-        for batch in batched(
-            cut_windows(meter, self.window, hop),
-            size=max(1, min(BATCH, int(BATCH_S * rate) // self.window)),
-        ):
-            starts += [start for start, _ in batch]
-            answers.append(self.answer(np.stack([samples for _, samples in batch])))
-            check_finite(answers[-1])
+        outputs: list[Outputs] = []
+        batch_size = max(1, min(BATCH, int(BATCH_S * rate) // self.window))
+        for batch in batched(cut_windows(meter, self.window, hop), batch_size):
+            starts += [window.start for window in batch]
+            outputs.append(self.predict_windows(np.stack([window.samples for window in batch])))
+            check_finite(outputs[-1])
             if on_progress:
-                on_progress(min(starts[-1] + self.window, meter.samples) / rate)
-        path = name or (
-            str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>"
+                on_progress(batch[-1].end / rate)
+        path = str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>"
+        return self.emotion(name or path, meter.samples, hop, starts, outputs, meter.peaks)
+
+    def stream(
+        self, blocks: Iterable[np.ndarray], source_rate_hz: int, hop_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Return the rows of `Emotion.curve` of a stream, each as soon as its window is complete.
+
+        When the stream ends, its rest is predicted as the end of a recording is.
+
+        Args:
+            blocks: `(samples,)` or `(samples, channels)` of any length, such as a microphone's.
+            source_rate_hz: their rate.
+            hop_s: seconds from one window to the next; half a window by default.
+
+        Raises:
+            InputError: a hop or rate out of range, or a block that cannot be used.
+        """
+        rate, hop = self.sample_rate_hz, self.hop_samples(hop_s)
+        waveform = audio.stream_blocks(blocks, rate, source_rate_hz=source_rate_hz)
+        return (
+            curve_row(self.task, window.start / rate, window.end / rate, self._one(window.samples))
+            for window in cut_windows(waveform, self.window, hop)
         )
-        return self.emotion(path, meter.samples, hop, starts, answers, meter.peaks)
+
+    def _one(self, samples: np.ndarray) -> Outputs:
+        outputs = self.predict_windows(samples[None])
+        check_finite(outputs)
+        return {name: values[0] for name, values in outputs.items()}
+
+    def predict_windows(self, waveforms: np.ndarray) -> Outputs:
+        """Return the outputs for whole windows.
+
+        Args:
+            waveforms: `(batch, window)` float32, full scale ±1, at `sample_rate_hz`.
+
+        Returns:
+            By output, float32 `(batch,)` a target, `(batch, classes)` for `probabilities`.
+
+        Raises:
+            InputError: another shape.
+        """
+        if waveforms.ndim != 2 or waveforms.shape[1] != self.window:
+            raise InputError(
+                f"windows of shape {waveforms.shape} were given; give (batch, {self.window}), at "
+                f"{self.sample_rate_hz} Hz"
+            )
+        outputs = self._backend.predict(waveforms)
+        is_regression = self.task.is_regression
+        return {name: v.reshape(-1) if is_regression else v for name, v in outputs.items()}
 
     def emotion(
         self,
@@ -140,12 +167,18 @@ class EmotionModel:
         samples: int,
         hop: int,
         starts: Sequence[int],
-        answers: Sequence[dict],
+        outputs: Sequence[Outputs],
         peaks: np.ndarray | None = None,
     ) -> Emotion:
-        """What the answers for a recording's windows say of it.
+        """Return the emotion of a recording whose windows were predicted.
 
-        samples: its length. hop, starts: of its windows, in samples. answers: of `answer`, for any number of windows each.
+        Args:
+            path: the recording's path, or a name for it.
+            samples: its length.
+            hop: samples from one window to the next.
+            starts: first sample of each window.
+            outputs: of `predict_windows`, for some windows each, in the order of `starts`.
+            peaks: see `Emotion`.
         """
         rate = self.sample_rate_hz
         seconds, start = samples / rate, np.array(starts) / rate
@@ -153,43 +186,35 @@ class EmotionModel:
             task=self.task,
             path=path,
             seconds=seconds,
-            window_s=self.window / rate,
+            window_s=self.description.window_s,
             hop_s=hop / rate,
             start=start,
-            end=np.minimum(start + self.window / rate, seconds),
-            windows={
-                name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]
-            },
+            end=np.minimum(start + self.description.window_s, seconds),
+            windows={name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]},
+            scale=self.description.scale,
             peaks=np.zeros(0, "float32") if peaks is None else peaks,
         )
 
-    def answer(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
-        """The network's outputs for whole windows: `(batch, samples)` float32 to `(batch,)` a target, `(batch, classes)`."""
-        outputs = self._answer(waveforms)
-        return {
-            name: value.reshape(-1) if self.task.is_regression else value
-            for name, value in outputs.items()
-        }
-
     def hop_samples(self, hop_s: float | None) -> int:
-        """A hop in samples, half a window for None. Raises InputError unless it is above 0 and at most a window."""
+        """Return a hop in samples, half a window for None. Raises InputError out of range."""
         if hop_s is None:
             return self.window // 2
-        longest = self.window / self.sample_rate_hz
-        if not (
-            isinstance(hop_s, numbers.Real) and 1 / self.sample_rate_hz <= hop_s <= longest
-        ):  # NaN too
+        longest = self.description.window_s
+        is_number = isinstance(hop_s, numbers.Real)
+        if not (is_number and 1 / self.sample_rate_hz <= hop_s <= longest):  # NaN too
             raise InputError(
-                f"a hop of {hop_s!r} s was given; give a number above 0 and at most a window, {longest:g} s"
+                f"a hop of {hop_s!r} s was given; "
+                f"give a number above 0 and at most a window, {longest:g} s"
             )
         return round(hop_s * self.sample_rate_hz)
 
 
-def check_finite(answers: dict[str, np.ndarray]) -> None:
-    """Raise InputError where a model's answers to windows of finite samples are not all numbers."""
-    for name, values in answers.items():
+def check_finite(outputs: Outputs) -> None:
+    """Raise InputError where outputs for finite samples hold NaN or infinity."""
+    for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise InputError(
-                f"the model answers {name} with NaN or infinity for finite samples: it is damaged, or its training diverged. "
-                "Copy it from the run again, or train again"
+                f"the model predicts {name} as NaN or infinity for finite samples: it is damaged, "
+                "its training diverged, or this LiteRT is too old for it. Copy the model again, "
+                "train again, or pip install -U ai-edge-litert"
             )

@@ -1,0 +1,9 @@
+"""The network, from waveform to outputs.
+
+log_mel.py     waveform to log-mel
+layers.py      the paper's layers
+lstm.py        the Bi-LSTM with one time loop for both directions
+network.py     ADFF: levels, fusion, head
+model_file.py  `model.keras` and the settings beside it
+servable.py    waveform to outputs as one TensorFlow function, saved with a run
+"""

@@ -1,9 +1,14 @@
-"""The layers that Keras lacks, in pure Keras: they run on every Keras backend and in mixed precision.
+"""The paper's layers that Keras lacks, in pure Keras.
 
-Pools name their strides: on JAX, Keras 3.15 takes the wrong ones where they are left out.
+    cut_and_stack, CutAndStack   Section 2.1, OP1 and OP2 of Figure 1
+    SqueezeExcite                Section 2.2.2, Eq. (2), (3), (4)
+    PooledReLU                   the pool and ReLU at the end of a level, Eq. (1)
+    Standardise                  one mean and std per mel band; not in the paper
 
-Tensors bear the paper's names and put channels last: a log-mel is `(batch, frames, mels)`, a stacked segment
-`(batch, frames // seg_num, mels, seg_num)`, the output S of a level `(batch, time, mel, channels)`.
+Every layer runs on every Keras backend and in mixed precision, and is saved by its name
+`adff_tf>…`. Tensors bear the paper's names and put channels last: a log-mel is
+`(batch, frames, mels)`, a stacked segment `(batch, frames // seg_num, mels, seg_num)`, the output S
+of a level `(batch, time, mel, channels)`.
 """
 
 import keras
@@ -11,10 +16,14 @@ from keras import ops
 
 
 def cut_and_stack(log_mel, seg_num: int):
-    """Cut a log-mel along time into `seg_num` parts and stack them as channels (Section 2.1; OP1 and OP2 of Figure 1).
+    """Cut a log-mel along time into `seg_num` parts and stack the parts as channels.
 
-    log_mel: `(batch, frames, mels)`. Returns `(batch, frames // seg_num, mels, seg_num)`; channel k is the k-th part in time
-    order. The `frames % seg_num` frames at the end are dropped.
+    Args:
+        log_mel: `(batch, frames, mels)`; the `frames % seg_num` frames at the end are dropped.
+        seg_num: number of parts.
+
+    Returns:
+        `(batch, frames // seg_num, mels, seg_num)`; channel k is the k-th part in time order.
     """
     frames, mels = log_mel.shape[1:]
     part = frames // seg_num
@@ -24,14 +33,17 @@ def cut_and_stack(log_mel, seg_num: int):
 
 @keras.saving.register_keras_serializable("adff_tf")
 class Standardise(keras.layers.Layer):
-    """One mean and std per mel band, (x - mean) / std.
+    """Standardise each mel band: (x - mean) / std.
 
-    Input and output `(batch, frames, mels)`; mean and std, `(mels,)` in the input's unit, are weights that training does
-    not change: 0 and 1 until they are assigned. Unlike `keras.layers.Normalization`, a traced function sees a later change.
+    Input and output are `(batch, frames, mels)`. mean and std, `(mels,)` in the input's unit, are
+    weights that training does not change: 0 and 1 until they are assigned. Unlike in
+    `keras.layers.Normalization`, a later assignment reaches functions that are traced already.
+
+    Args:
+        frontend: front-end settings (`config.Frontend`) used in training; stored, not used.
     """
 
     def __init__(self, frontend: dict | None = None, **kwargs):
-        """frontend: how the log-mels are made that these are of (`config.Frontend`), kept with the model and not used."""
         super().__init__(**kwargs)
         self.frontend = frontend
 
@@ -52,7 +64,7 @@ class Standardise(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("adff_tf")
 class CutAndStack(keras.layers.Layer):
-    """`cut_and_stack` as the head of the network, so that it runs where the network runs.
+    """Apply `cut_and_stack` inside the network, on the network's device.
 
     Input `(batch, frames, mels)`, output `(batch, frames // seg_num, mels, seg_num)`. No weights.
     """
@@ -74,13 +86,15 @@ class CutAndStack(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("adff_tf")
 class PooledReLU(keras.layers.Layer):
-    """ReLU and 2 x 2 max pooling, which commute: `(batch, time, mel, channels)` to `(batch, time // 2, mel // 2, channels)`.
+    """Apply ReLU and 2 x 2 max pooling, in the faster order; the two commute.
 
-    In training ReLU stands behind the pool, where its gradient has four times fewer cells; otherwise before it, where TensorFlow
-    makes it a part of the convolution.
+    Input `(batch, time, mel, channels)`, output `(batch, time // 2, mel // 2, channels)`. In
+    training ReLU follows the pool, where its gradient has a quarter of the cells. Otherwise ReLU
+    comes first, where TensorFlow fuses it with the convolution.
     """
 
     def call(self, inputs, training=False):
+        # strides are given because Keras 3.15 on JAX has a wrong default
         if training:
             return ops.relu(ops.max_pool(inputs, 2, strides=2))
         return ops.max_pool(ops.relu(inputs), 2, strides=2)
@@ -92,9 +106,13 @@ class PooledReLU(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("adff_tf")
 class SqueezeExcite(keras.layers.Layer):
-    """Channel attention (Section 2.2.2, Equations 2 to 4; Hu et al. 2018).
+    """Weight the channels of S by attention (Section 2.2.2, Eq. 2 to 4; Hu et al. 2018).
 
-    Input and output S `(batch, time, mel, channels)`. The excitation is FC (channels // ratio), ReLU, FC (channels), sigmoid.
+    Input and output are `(batch, time, mel, channels)`. The excitation is FC (channels // ratio),
+    ReLU, FC (channels), sigmoid.
+
+    Args:
+        ratio: reduction ratio of the excitation.
     """
 
     def __init__(self, ratio: int = 16, **kwargs):
@@ -102,7 +120,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.ratio = ratio
 
     def build(self, input_shape):
-        channels = input_shape[-1]
+        batch, *_, channels = input_shape
         hidden = max(1, channels // self.ratio)
         self.reduce = keras.layers.Dense(
             hidden, activation="relu", dtype=self.dtype_policy, name="reduce"
@@ -110,19 +128,22 @@ class SqueezeExcite(keras.layers.Layer):
         self.expand = keras.layers.Dense(
             channels, activation="sigmoid", dtype=self.dtype_policy, name="expand"
         )
-        self.reduce.build((input_shape[0], channels))
-        self.expand.build((input_shape[0], hidden))
+        self.reduce.build((batch, channels))
+        self.expand.build((batch, hidden))
 
     def call(self, inputs):
-        time_mel = inputs.shape[1:3]
-        z = ops.average_pool(inputs, time_mel, strides=time_mel)[
-            :, 0, 0
-        ]  # Eq. (2), squeeze: (batch, channels)
+        z = _mean_over_time_and_mel(inputs)  # Eq. (2), squeeze: (batch, channels)
         a = self.expand(self.reduce(z))  # Eq. (3), excite: (batch, channels) in (0, 1)
-        return inputs * a[:, None, None, :]  # Eq. (4), scale
+        return inputs * a[:, None, None, :]  # Eq. (4), scale: (batch, time, mel, channels)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
         return {**super().get_config(), "ratio": self.ratio}
+
+
+def _mean_over_time_and_mel(s):
+    """Return the mean of each channel, `(batch, channels)`, from `(batch, time, mel, channels)`."""
+    time_mel = s.shape[1:3]
+    return ops.average_pool(s, time_mel, strides=time_mel)[:, 0, 0]

@@ -1,10 +1,12 @@
-"""A trained network with its front end as one TensorFlow function, `(batch, samples)` waveform in, answers by name out; and that
-function on disk, as a SavedModel that answers without building and tracing the network again, which takes most of the time to a
-first answer.
+"""A trained network with its front end as one TensorFlow function, in memory and as a SavedModel.
 
-The SavedModel lies in the run folder's `servable/` beside the `model.keras` that it was made from, and names that file's content;
-where the two do not belong together `model.keras` counts.
-Loading it builds no network, so what does is imported where it is needed.
+The function maps waveforms `(batch, samples)` float32 to the network's outputs by name. The
+SavedModel loads without building and tracing the network, which take most of the time to a first
+prediction. So `keras`, `log_mel` and `lstm` are imported only in the functions that use them.
+
+A run folder holds the SavedModel as `servable/`, beside the `model.keras` from which it was made.
+`servable/made-from.txt` holds the SHA-256 of that file. Where the two do not match, `model.keras`
+is used.
 """
 
 import contextlib
@@ -30,28 +32,28 @@ SOURCE = "made-from.txt"
 def waveform_function(
     network: "keras.Model", experiment: Experiment
 ) -> tf.types.experimental.PolymorphicFunction:
-    """The function from whole windows `(batch, samples)` float32 to the network's outputs by name.
+    """Return the function from whole windows `(batch, samples)` float32 to outputs by name.
 
-    The log-mel is computed from the window's own samples, and the one frame more that centring gives is dropped.
+    The log-mel is computed from the window's samples alone, and the frame too many that centring
+    gives is dropped.
     """
-    from . import log_mel
+    from .log_mel import log_mel
 
     frontend, frames = experiment.frontend, experiment.frames
+    samples = frames * frontend.hop_length
 
     @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, frames * frontend.hop_length), tf.float32, name="waveform")
-        ],
+        input_signature=[tf.TensorSpec((None, samples), tf.float32, name="waveform")],
         autograph=False,
     )
-    def answer(waveform):
-        return network(log_mel.log_mel(waveform, frontend)[:, :frames], training=False)
+    def predict(waveform):
+        return network(log_mel(waveform, frontend)[:, :frames], training=False)
 
-    return answer
+    return predict
 
 
 def without_cudnn(network: "keras.Model") -> "keras.Model":
-    """A twin with the same weights, whose trace holds nothing that a CPU has not, whatever the machine."""
+    """Return a copy of the network whose trace runs on CPUs, whatever machine traces it."""
     import keras
 
     from .lstm import Bidirectional
@@ -65,17 +67,20 @@ def without_cudnn(network: "keras.Model") -> "keras.Model":
 
 
 def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Path:
-    """Write the servable of a trained network beside its `model.keras`, whole or not at all; returns its folder.
+    """Write the servable of a trained network beside its `model.keras`, whole or not at all.
 
-    One process at a time may: a run's folder is held by its own.
+    The caller keeps other processes out of the run folder.
+
+    Returns:
+        The servable's folder.
     """
     twin = without_cudnn(network)
     module = tf.Module()
-    module.answer = waveform_function(twin, experiment)
+    module.predict = waveform_function(twin, experiment)
     module.weights = [variable.value for variable in twin.variables]
     folder = model_file.with_name(FOLDER)
     partial = model_file.with_name(f".{FOLDER}.part")
-    shutil.rmtree(partial, ignore_errors=True)  # what a kill left
+    shutil.rmtree(partial, ignore_errors=True)  # left by a kill
     try:
         with explain_full_disk(folder):
             tf.saved_model.save(module, str(partial))
@@ -88,22 +93,25 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
 
 
 @contextlib.contextmanager
-def explain_full_disk(folder: Path, goes_on: bool = True) -> Iterator[None]:
-    """A write that found no room, TensorFlow's too, becomes `files.full_disk`, which says what to do."""
+def explain_full_disk(folder: Path, is_resumable: bool = True) -> Iterator[None]:
+    """Raise `disk_full_error` where a write in the block, by TensorFlow too, fills the disk."""
     try:
         yield
-    except (tf.errors.OpError, OSError) as error:
-        if not (
-            is_disk_full(error) if isinstance(error, OSError) else "No space left" in str(error)
-        ):
+    except OSError as error:
+        if not is_disk_full(error):
             raise
-        raise disk_full_error(folder, goes_on) from None
+        raise disk_full_error(folder, is_resumable) from None
+    except tf.errors.OpError as error:
+        if "No space left" not in str(error):
+            raise
+        raise disk_full_error(folder, is_resumable) from None
 
 
 def load(model_file: Path) -> Callable | None:
-    """The function that `save` wrote beside `model_file`; None where there is none of this file's, or a GPU has cuDNN to offer.
+    """Return the function that `save` wrote beside `model_file`.
 
-    Raises InputError for one that is damaged.
+    Returns None where no servable matches the file, and on machines with a GPU, where cuDNN is
+    faster. Raises InputError for a damaged servable.
     """
     folder = model_file.with_name(FOLDER)
     source = folder / SOURCE
@@ -115,18 +123,16 @@ def load(model_file: Path) -> Callable | None:
         return None
     try:
         module = tf.saved_model.load(str(folder))
-        return lambda waveform: module.answer(
-            waveform
-        )  # which keeps the module, and so its variables, alive
-    except Exception as error:  # TensorFlow raises whatever the damage leads to
+        # the closure keeps the module, and so its variables, alive
+        return lambda waveform: module.predict(waveform)
+    except Exception as error:  # any type: TensorFlow does not validate a damaged folder
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
-            f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model too"
+            f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model "
+            "too"
         ) from error
 
 
 def _sha256(file: Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(
-            opened, "sha256"
-        ).hexdigest()  # processors have instructions for it
+    with open(file, "rb") as opened:  # SHA-256 because processors have instructions for it
+        return hashlib.file_digest(opened, "sha256").hexdigest()

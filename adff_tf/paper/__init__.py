@@ -1,10 +1,14 @@
-"""The paper's tables, and what this machine measures beside them.
+"""The paper's tables, with the numbers measured on this machine beside the published ones.
 
     published.py  the paper's numbers, as data
-    grid.py       each table as a grid of entries: what is published, and the run that gives ours
-    cells.py      the runs, one by one, shared among processes, never done twice
-    estimate.py   how long they will take, from one measured step a shape of network
-    tables.py     the tables in the paper's layout, from the folder's files alone
+    grid.py       every table as a grid: the published number and the run that measures ours
+    cells.py      the runs, shared among processes, each done once
+    leases.py     which process works on which run
+    estimate.py   the hours that the runs will take
+    results.py    our numbers, read from the finished runs
+    choices.py    what the paper leaves open, and the settings that differ from the paper's
+    tables.py     the tables as Markdown and CSV
+    figures.py    the figures
 
-`python -m adff_tf.reproduce` is the command line. Importing this loads no TensorFlow.
+`python -m adff_tf.reproduce` is the program. Importing this package loads no TensorFlow.
 """

@@ -1,215 +1,282 @@
-"""The runs of a reproduction: one by one, kept, shared among all processes that see the folder, and never done twice.
+"""The runs of a reproduction: shared among all processes that see the folder, each done once.
 
-reproduction.json   the base experiment              index.csv   the tracks (of `transfer`: both sets')
-features/           log-mels, computed once          synthetic/  the built-in music, where no data were given
-cells/NAME/         a run folder or an evaluation; finished once its report.md is there. Of the models, model.keras is kept
-cells/NAME.claim-*  who works on it                  cells/NAME.failed   why it could not be run, the last time
+    reproduction.json   the version of adff-tf and the base experiment
+    index.csv           the tracks; of `transfer`, the tracks of both data sets
+    features/           log-mels, computed once
+    synthetic/          the built-in music, where no data set is given
+    cells/NAME/         a run folder or an evaluation; finished once its report.md exists
+    cells/NAME.lease-*  the process that works on the cell
+    cells/NAME.failed   the reason why the last attempt failed
+
+Of the models of a finished run only model.keras is kept.
 """
 
+import enum
+import functools
+import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pydantic
 import tensorflow as tf
 
+from .. import __version__
 from ..config import Experiment
-from ..features import tracks as track_features
+from ..features.tracks import Tracks, prepare_tracks
 from ..model import servable
-from ..support import claims, folders
-from ..support.console import SILENT, BarsOnly, Reporter
+from ..support import folders
+from ..support.console import SILENT, Advance, Reporter
 from ..support.files import atomic_write
 from ..tasks import TASKS
-from ..training import evaluation, fit, splits
-from ..training import run as runs
+from ..training import run as training_run
+from ..training.evaluation import evaluate
+from ..training.fit import DivergedError
+from ..training.splits import assign_folds
 from .grid import Cell
+from .leases import LeasedReporter, LeaseHeldError, LeaseLostError, hold_lease
 
-RECORD, WHAT = "reproduction.json", "a reproduction"
-GO_ON = (
-    "the settings of that one to go on with it; the tables and what is left out of them may change"
-)
-WAIT_S = 5.0  # between two looks at cells that others work on
+RECORD, WORK = "reproduction.json", "reproduction"
+GO_ON = "resume with the settings of that reproduction; the choice of tables may change"
+POLL_S = 5.0  # between two looks at cells that other processes work on
+
+
+class State(enum.StrEnum):
+    """State of a cell, or of our number for an entry of a table."""
+
+    FINISHED = "finished"
+    FAILED = "failed"  # the next call tries again
+    TO_COME = "to come"
+    NOT_DEFINED = "not defined"  # the run is finished and the metric has no value
+    NOT_RUN = "not run"  # models of other papers
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A base experiment whose data are found good. labels, source: as `datasets.Index` has them."""
+    """A base experiment with its checked data; `labels` and `source` as in `datasets.Index`."""
 
     base: Experiment
-    tracks: track_features.Tracks
+    tracks: Tracks
     labels: str
     source: str
 
 
-def prepare(
+# === Data ===
+
+
+def prepare_data(
     bases: Sequence[Experiment], folder: Path, features: Path, reporter: Reporter = SILENT
 ) -> list[Prepared]:
-    """Take the folder for reproductions from the first of the bases, and see to the data of each: their index and log-mels.
+    """Start or resume the reproduction in `folder`: check the data and compute the log-mels.
 
-    The built-in music is made first where no data are given. One process at a time; others wait. Raises InputError where the folder
-    is another reproduction's, where the data changed since it began, and for anything wrong with them.
+    Synthesises the built-in music first where no data set is given. One process prepares at a
+    time; others wait.
+
+    Args:
+        bases: the base experiment on each data set; the first is recorded in the folder.
+        folder: folder of the reproduction.
+        features: folder of the feature store.
+
+    Raises:
+        InputError: the folder holds another reproduction, its data changed, or they are unusable.
     """
-    record = bases[0].to_json()
-    folders.begin(folder, RECORD, record, WHAT, GO_ON, _settings)
-    with claims.held(folder / "preparing", f"the preparation of {folder}", wait=reporter.log):
-        folders.check_same(folder, RECORD, record, WHAT, GO_ON, _settings)
+    record = _make_record(bases[0])
+    read = functools.partial(_read_record, folder)
+    folders.begin(folder, RECORD, record, WORK, GO_ON, read)
+    with hold_lease(folder / "preparing", f"the preparation of {folder}", on_wait=reporter.log):
+        folders.check_same(folder, RECORD, record, WORK, GO_ON, read)
         prepared = [_prepare(base, folder, features, reporter) for base in bases]
-        folders.keep_index(
-            folder,
-            pd.concat([one.tracks.table for one in prepared], ignore_index=True),
-            "the reproduction",
-        )
+        table = pd.concat([data_set.tracks.table for data_set in prepared], ignore_index=True)
+        folders.keep_index(folder, table, WORK)
     return prepared
 
 
 def _prepare(base: Experiment, folder: Path, features: Path, reporter: Reporter) -> Prepared:
-    index = runs.load_index(base, folder, reporter)
-    tracks, bad = track_features.prepare_tracks(
+    index = training_run.load_index(base, folder, reporter)
+    tracks, unusable = prepare_tracks(
         index.tracks, features, base.frontend, base.data.skip_bad_audio, reporter
     )
-    if bad:
-        reporter.log(f"going on without {len(bad)} recordings that cannot be used")
+    if unusable:
+        reporter.log(f"continuing without {len(unusable)} unusable recordings")
     if base.data.data is None:
-        made = base.data.model_copy(
-            update={"data": (folder / "synthetic").resolve(), "kind": "synthetic"}
-        )
-        base = base.model_copy(update={"data": made})
+        made = {"data": (folder / "synthetic").resolve(), "kind": "synthetic"}
+        base = base.model_copy(update={"data": base.data.model_copy(update=made)})
     return Prepared(base, tracks, index.labels, index.source)
 
 
-def _settings(record: str) -> dict:
-    return Experiment.from_json(record).model_dump()
+def _make_record(base: Experiment) -> str:
+    record = {"adff_tf": __version__, "experiment": json.loads(base.to_json())}
+    return json.dumps(record, indent=2) + "\n"
 
 
-def check(cells: Sequence[Cell], prepared: Prepared) -> None:
-    """Raise InputError where the songs cannot be divided for one of the cells' tasks."""
-    settings = prepared.base
+def _read_record(folder: Path, text: str) -> dict:
+    """Return the settings in a record. Raises InputError for a record of another version."""
+    record = json.loads(text)
+    try:
+        return Experiment.model_validate(record["experiment"]).model_dump()
+    except (KeyError, pydantic.ValidationError):
+        raise folders.other_version(folder, WORK, record.get("adff_tf")) from None
+
+
+def check_splits(cells: Sequence[Cell], prepared: Prepared) -> None:
+    """Raise InputError where the songs cannot be split into folds for a task of the cells."""
+    base = prepared.base
     for task in dict.fromkeys(cell.experiment.task for cell in cells):
-        splits.assign_folds(
-            prepared.tracks.table, TASKS[task], settings.validation.folds, settings.training.seed
-        )
+        folds, seed = base.validation.folds, base.training.seed
+        assign_folds(prepared.tracks.table, TASKS[task], folds, seed)
 
 
-def place(folder: Path, cell: Cell | str) -> Path:
-    """The folder of a cell, or of its name."""
-    return folder / "cells" / (cell if isinstance(cell, str) else cell.name)
+# === States ===
 
 
-def is_finished(folder: Path, cell: Cell | str) -> bool:
-    return (place(folder, cell) / "report.md").exists()
+def cell_folder(folder: Path, cell: Cell) -> Path:
+    """Return the folder of a cell in the reproduction's folder."""
+    return folder / "cells" / cell.name
 
 
-def failure(folder: Path, cell: Cell) -> str | None:
-    """Why a cell could not be run; None where it could, or was not tried."""
-    file = _failed(folder, cell)
+def is_finished(folder: Path, cell: Cell) -> bool:
+    return (cell_folder(folder, cell) / "report.md").exists()
+
+
+def cell_state(folder: Path, cell: Cell) -> State:
+    """Return FINISHED, FAILED or TO_COME."""
+    if is_finished(folder, cell):
+        return State.FINISHED
+    return State.FAILED if _failure_file(folder, cell).exists() else State.TO_COME
+
+
+def read_failure(folder: Path, cell: Cell) -> str | None:
+    """Return the reason why the last attempt failed; None without one."""
+    file = _failure_file(folder, cell)
     return file.read_text().strip() if file.exists() else None
 
 
-def run(
+def _failure_file(folder: Path, cell: Cell) -> Path:
+    return folder / "cells" / f"{cell.name}.failed"
+
+
+# === Runs ===
+
+
+def run_cells(
     cells: Sequence[Cell],
     folder: Path,
     features: Path,
-    update: Callable[[], None] = lambda: None,
+    update: Callable[[], object] = lambda: None,
     reporter: Reporter = SILENT,
 ) -> dict[str, str]:
-    """Run the cells that are not finished, until all are or could not be run; the reasons of those, by name.
+    """Run the cells until each is finished or failed; wait for cells that other processes hold.
 
-    update: called as cells are finished, here or elsewhere. Cells that others work on are left to them.
+    Args:
+        cells: a cell that trains a model stands before the cells that test it.
+        folder: folder of the reproduction.
+        features: folder of the feature store.
+        update: called after each cell, and while waiting for other processes.
+
+    Returns:
+        The reason of each failure, by the cell's name.
     """
-    tried: set[str] = set()
-    waiting = False
-    while todo := [
-        cell for cell in cells if not is_finished(folder, cell) and cell.name not in tried
+    attempted: set[str] = set()
+    is_waiting = False
+    while to_do := [
+        cell for cell in cells if not is_finished(folder, cell) and cell.name not in attempted
     ]:
-        begun = [cell for cell in todo if _try(cell, folder, features, tried, update, reporter)]
-        if not begun:
-            if not waiting:
-                reporter.log(f"{len(todo)} runs are held by other processes; waiting for them")
-            waiting = True
-            time.sleep(WAIT_S)
+        before = len(attempted)
+        for cell in to_do:
+            if _run_if_free(cell, folder, features, reporter):
+                attempted.add(cell.name)
+                update()
+        if len(attempted) == before:
+            if not is_waiting:
+                reporter.log(f"{len(to_do)} runs are held by other processes; waiting for them")
+            is_waiting = True
+            time.sleep(POLL_S)
             update()
-    return {cell.name: reason for cell in cells if (reason := failure(folder, cell))}
+    return {cell.name: reason for cell in cells if (reason := read_failure(folder, cell))}
 
 
-def _try(
-    cell: Cell, folder: Path, features: Path, tried: set[str], update: Callable, reporter: Reporter
-) -> bool:
-    """Run a cell unless somebody else holds it or it has to wait for another; whether it was taken."""
-    if cell.model and not is_finished(folder, cell.model):
+def _run_if_free(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> bool:
+    """Run a cell unless another process holds the cell or its model is still to come.
+
+    Returns whether the cell is now finished or failed.
+    """
+    if cell.trained and cell_state(folder, cell.trained) is State.TO_COME:
         return False
     try:
-        with claims.held(place(folder, cell), cell.name) as claim:
+        with hold_lease(cell_folder(folder, cell), cell.name) as lease:
             if is_finished(folder, cell):
                 return True
-            reporter.log(f"{cell.name}: begun")
+            reporter.log(f"{cell.name}: started")
             started = time.perf_counter()
-            reason = _run(
-                cell,
-                folder,
-                features,
-                folders.WhileHeld(_OfOne(reporter, cell.name), claim, cell.name),
-            )
-            tried.add(cell.name)
-            reporter.log(
-                f"{cell.name}: {reason or 'finished'}  {(time.perf_counter() - started) / 60:.1f} minutes"
-            )
-    except claims.Taken:  # now or, where this process was not heard of for long, while it ran
+            leased = LeasedReporter(_CellReporter(reporter, cell.name), lease)
+            reason = _run(cell, folder, features, leased)
+            minutes = (time.perf_counter() - started) / 60
+            reporter.log(f"{cell.name}: {reason or 'finished'}  {minutes:.1f} minutes")
+            return True
+    except (LeaseHeldError, LeaseLostError):
         return False
-    update()
-    return True
 
 
 def _run(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> str | None:
-    """Run a cell; why it could not be, where memory does not suffice or the training diverged."""
-    where, failed = place(folder, cell), _failed(folder, cell)
-    failed.unlink(missing_ok=True)
+    """Run a cell; return the reason, and write it beside the cell's folder, where that failed."""
+    failure_file = _failure_file(folder, cell)
+    failure_file.unlink(missing_ok=True)
     try:
-        if cell.tested_on is None:
-            runs.run_held(cell.experiment, where, features, reporter)
-            _drop_models(where)
-        else:
-            _evaluate(cell, folder, features, reporter)
-        return None
+        if cell.trained is None:
+            place = cell_folder(folder, cell)
+            training_run.run_held(cell.experiment, place, features, reporter)
+            _remove_models(place)
+            return None
+        if is_finished(folder, cell.trained):
+            _evaluate(cell, cell.trained, folder, features, reporter)
+            return None
+        reason = f"its model is missing: {cell.trained.name} failed"
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        reason = f"out of memory: {next(iter(str(error).splitlines()), '')[:200]}. A smaller --batch-size may help"
-    except fit.DivergedError as error:
+        first_line = next(iter(str(error).splitlines()), "")[:200]
+        reason = f"out of memory: {first_line}. A smaller batch_size may help"
+    except DivergedError as error:
         reason = str(error)
-    with atomic_write(failed) as file:
+    with atomic_write(failure_file) as file:
         file.write_text(reason + "\n")
     return reason
 
 
-def _evaluate(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> None:
-    """Test the finished model of another cell on the cell's own data."""
-    data, where = cell.tested_on, place(folder, cell)
+def _evaluate(cell: Cell, trained: Cell, folder: Path, features: Path, reporter: Reporter) -> None:
+    """Test the model of another cell on the cell's own data set."""
+    data, place = cell.test_data, cell_folder(folder, cell)
     assert data is not None and data.data is not None
-    shutil.rmtree(
-        where, ignore_errors=True
-    )  # of one that was killed; there is nothing to go on from
-    evaluation.evaluate(
-        place(folder, cell.model), data.data, where, kind=data.kind, label_range=data.label_range, features=features,
-        skip_bad_audio=data.skip_bad_audio, leave_out_trained=True, reporter=reporter,
+    shutil.rmtree(place, ignore_errors=True)  # a killed evaluation cannot be resumed
+    evaluate(
+        cell_folder(folder, trained), data.data, place, kind=data.kind,
+        label_range=data.label_range, features=features, skip_bad_audio=data.skip_bad_audio,
+        leave_out_trained=True, reporter=reporter,
     )  # fmt: skip
 
 
-def _drop_models(run: Path) -> None:
-    """Of a finished run's models keep model.keras: a table's worth of the others would fill disks."""
-    for file in run.glob("fold*/model.keras"):
+def _remove_models(run_folder: Path) -> None:
+    """Remove all models of a finished run but model.keras: the runs of a table would fill disks."""
+    for file in run_folder.glob("fold*/model.keras"):
         file.unlink()
-    shutil.rmtree(run / servable.FOLDER, ignore_errors=True)
+    shutil.rmtree(run_folder / servable.FOLDER, ignore_errors=True)
 
 
-def _failed(folder: Path, cell: Cell) -> Path:
-    return place(folder, cell).with_name(f"{cell.name}.failed")
-
-
-class _OfOne(BarsOnly):
-    """A cell's bars, under its name."""
+class _CellReporter:
+    """Shows the bars of a cell under the cell's name, and drops its lines."""
 
     def __init__(self, reporter: Reporter, name: str) -> None:
-        super().__init__(reporter)
-        self.bar = lambda label, total, passing=False, minutely=False: reporter.bar(
-            f"{name}, {label}", total, True
-        )
+        self._reporter, self._name = reporter, name
+
+    def log(self, text: str) -> None:
+        pass
+
+    @contextmanager
+    def bar(
+        self, label: str, total: int, passing: bool = False, minutely: bool = False
+    ) -> Iterator[Advance]:
+        name = f"{self._name}, {label}"
+        with self._reporter.bar(name, total, passing=True) as advance:
+            yield advance

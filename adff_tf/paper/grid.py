@@ -1,92 +1,119 @@
-"""Each table as a grid: rows and columns as in the paper, and for every entry what is published and the run that gives ours.
+"""The tables of the paper as grids: for every number, the run that measures ours.
 
-A run is a `Cell`, an experiment cross-validated, or a trained one tested on another data set. Tables share cells: their names say
-all that the grids vary, and everything else is the base experiment's.
+    Table ── entries by (row, column) ──► Entry ──► published: the paper's number, if printed
+                                                └─► cell: the run that measures ours
+
+A `Cell` is a run: the base experiment with the settings that the tables vary, `VARIED`. The name of
+a cell holds those settings, so two entries with the same settings share one run. For example:
+
+    table3(base).entries["20 s", "full: valence R²"] == Entry(
+        target="valence",
+        metric="r2",
+        published=PublishedNumber(0.4785),
+        cell=Cell("valence-full-20s-seg_num6", experiment=...),
+    )
+
+`cells.py` runs the cells, `results.py` reads an entry's target and metric from its cell's folder.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..config import Data, Experiment, TaskName
 from ..errors import InputError
+from ..tasks import TASKS
 from . import published
-from .published import REGRESSION, SEG_LENS, SEG_NUMS, TARGETS, Published
+from .published import REGRESSION_METRICS, SEG_LENS, SEG_NUMS, TARGETS, PublishedNumber
 
-SCORES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "hours": "hours"}
-PARTS = {
-    "task": None,
-    "seg_len": "segments",
-    "seg_num": "segments",
-    "sampling": "segments",
-    "se": "network",
-    "tflm": "network",
-}
-"""What the grids set of an experiment, and its section."""
+METRICS = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "hours": "hours"}
+"""Names of the metrics in column labels."""
+VARIED = frozenset({"task", "seg_len", "seg_num", "sampling", "se", "tflm"})
+"""Settings of an experiment that the tables vary; all others are the base experiment's."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A run by name. tested_on: the data set that its finished model is tested on, instead of cross-validation."""
+    """A run: `experiment` cross-validated, or the model of another cell tested on another data set.
+
+    Attributes:
+        name: unique among the cells; also the name of the run's folder.
+        experiment: settings of the run; of a test, the settings that the model was trained with.
+        test_data: the data set to test on; None for a cross-validation.
+        trained: of a test, the cell that trains the model.
+    """
 
     name: str
     experiment: Experiment
-    tested_on: Data | None = None
-    model: str = ""  # tested_on only: the cell of the model
+    test_data: Data | None = None
+    trained: "Cell | None" = None
 
     @property
     def is_regression(self) -> bool:
-        return self.experiment.task in ("both", "valence", "arousal")
+        return TASKS[self.experiment.task].is_regression
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A place of a table. published: the paper's number, where it prints one. cell: our run; None in rows of others' models."""
+    """A number of a table.
+
+    Attributes:
+        target: arousal, valence or quadrant.
+        metric: a key of `METRICS`.
+        published: the paper's number; None where the paper prints none.
+        cell: the run that measures ours; None for models of other papers.
+    """
 
     target: str
-    score: str
-    published: Published | None
+    metric: str
+    published: PublishedNumber | None
     cell: Cell | None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Entries by (row, column), in the paper's order. stub: what the rows are."""
+    """A table of the paper.
+
+    Attributes:
+        name: also the name of the table's files.
+        title: heading of the table.
+        row_header: name of the column of row labels.
+        entries: by (row, column) label, in the paper's order.
+        notes: sentences for below the table.
+    """
 
     name: str
     title: str
-    stub: str
+    row_header: str
     entries: dict[tuple[str, str], Entry]
     notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Cell]:
-        """The runs that fill it, each once."""
-        return unique(entry.cell for entry in self.entries.values() if entry.cell)
+        """The runs of the table, each once."""
+        return unique_cells(entry.cell for entry in self.entries.values() if entry.cell)
 
-    def only(self, keep: Callable[[Cell], bool]) -> "Table":
-        """The entries whose cell is kept, with the others' models in those columns. Raises InputError where none is."""
-        ours = {
-            key: entry for key, entry in self.entries.items() if entry.cell and keep(entry.cell)
-        }
+    def narrow(self, keep: Callable[[Cell], bool]) -> "Table":
+        """Return the table with the cells that `keep` accepts, and other papers' models in the
+        columns that remain. Raises InputError where no cell is accepted."""
+        ours = {key for key, entry in self.entries.items() if entry.cell and keep(entry.cell)}
         if not ours:
-            raise InputError(f"nothing is left of {self.name}: it has {_ranges(self.cells)}")
+            choices = _describe_choices(self.cells)
+            raise InputError(f"nothing is left of {self.name}: it has {choices}")
         columns = {column for _, column in ours}
-        others = {
+        kept = {
             key: entry
             for key, entry in self.entries.items()
-            if not entry.cell and key[1] in columns
+            if key in ours or (not entry.cell and key[1] in columns)
         }
-        kept = {key: entry for key, entry in self.entries.items() if key in ours or key in others}
         return replace(self, entries=kept)
 
 
-def unique(cells: Iterable[Cell]) -> list[Cell]:
-    """Each cell once, in order."""
+def unique_cells(cells: Iterable[Cell]) -> list[Cell]:
+    """Return each cell once, in order."""
     return list({cell.name: cell for cell in cells}.values())
 
 
-def cell(
+def make_cell(
     base: Experiment,
     task: TaskName,
     sampling: str,
@@ -95,128 +122,106 @@ def cell(
     se: bool = True,
     tflm: bool = True,
 ) -> Cell:
-    """The run of the base experiment with what a grid sets of it."""
-    given = {
-        "task": task,
-        "seg_len": seg_len,
-        "seg_num": seg_num,
-        "sampling": sampling,
-        "se": se,
-        "tflm": tflm,
-    }
-    data: dict[str, Any] = base.model_dump()
-    for name, section in PARTS.items():
-        (data[section] if section else data)[name] = given[name]
+    """Return the cross-validation of the base experiment with the given settings."""
+    settings = base.model_dump()
+    settings["task"] = task
+    settings["segments"] |= {"seg_len": seg_len, "seg_num": seg_num, "sampling": sampling}
+    settings["network"] |= {"se": se, "tflm": tflm}
     variant = ("" if se else "-without-se") + ("" if tflm else "-without-tflm")
-    return Cell(
-        f"{task}-{sampling}-{seg_len:g}s-seg_num{seg_num}{variant}", Experiment.model_validate(data)
-    )
-
-
-def _column(target: str, score: str, before: str = "") -> str:
-    return f"{before}{target} {SCORES[score]}"
+    name = f"{task}-{sampling}-{seg_len:g}s-seg_num{seg_num}{variant}"
+    return Cell(name, Experiment.model_validate(settings))
 
 
 def table1(base: Experiment) -> Table:
-    """ADFF and its variants on the simple set of 20 s; ADFF's row mixes seg_num 6 (arousal) and 1 (valence), as the paper's."""
-    entries: dict[tuple[str, str], Entry] = {}
+    """Return Table 1: ADFF, its variants and other models, simple set of 20 s.
+
+    As in the paper, one row has seg_num 6 for arousal and seg_num 1 for valence.
+    """
     variants = {"ADFF": {}, "w/o SE": {"se": False}, "w/o TFLM": {"tflm": False}}
+    entries: dict[tuple[str, str], Entry] = {}
     for model, numbers in published.TABLE1.items():
-        for (target, score), number in numbers.items():
+        for (target, metric), number in numbers.items():
             seg_num = 6 if target == "arousal" else 1
-            ours = (
-                cell(base, target, "simple", 20.0, seg_num, **variants[model])
+            cell = (
+                make_cell(base, target, "simple", 20.0, seg_num, **variants[model])
                 if model in variants
                 else None
             )
-            entries[model, _column(target, score)] = Entry(target, score, number, ours)
+            entries[model, _column(target, metric)] = Entry(target, metric, number, cell)
+    in_table3 = published.TABLE3[20.0]
     for model, variant in variants.items():
-        for score in REGRESSION:
-            printed = (
-                published.TABLE3[20.0]["simple", "valence", score] if model == "ADFF" else None
-            )
-            ours = cell(base, "valence", "simple", 20.0, 6, **variant)
-            entries[f"{model}, seg_num 6", _column("valence", score)] = Entry(
-                "valence", score, printed, ours
-            )
+        cell = make_cell(base, "valence", "simple", 20.0, 6, **variant)
+        for metric in REGRESSION_METRICS:
+            printed = in_table3["simple", "valence", metric] if model == "ADFF" else None
+            key = f"{model}, seg_num 6", _column("valence", metric)
+            entries[key] = Entry("valence", metric, printed, cell)
     notes = (
-        "Rows ADFF, w/o SE and w/o TFLM: seg_num 6 for arousal and 1 for valence, the best of each; the paper's own row of ADFF "
-        "mixes them, and does not say which seg_num its variants had. Its valence at seg_num 6 is printed in Table 3.",
-        "EmoMucs and MLEM: as published there, not run here.",
+        "Rows ADFF, w/o SE and w/o TFLM: seg_num 6 for arousal and 1 for valence, the best of "
+        "each. The paper's row of ADFF mixes them too; the paper does not say which seg_num its "
+        "variants had. ADFF's valence at seg_num 6 is printed in Table 3.",
+        "EmoMucs and MLEM: as published in the paper, not run here.",
     )
     return Table("table1", "Table 1: models on the simple set of 20 s", "model", entries, notes)
 
 
 def table2(base: Experiment) -> Table:
-    """Hours of training by seg_num."""
+    """Return Table 2: training time in hours by seg_num."""
     entries = {
-        ("hours", f"{seg_num}"): Entry(
-            "arousal", "hours", number, cell(base, "arousal", "simple", 20.0, seg_num)
-        )
+        ("hours", f"{seg_num}"): Entry("arousal", "hours", number, _by_seg_num(base, seg_num))
         for seg_num, number in published.TABLE2.items()
     }
     notes = (
-        "Ours: all epochs of all folds of the arousal network. The paper does not say what its hours hold, nor the GPU; what "
-        "compares is how they fall, relative to seg_num 1.",
+        "Ours: all epochs of all folds of the arousal network. The paper names neither its GPU nor "
+        "the work that its hours include. Compare how the hours fall relative to seg_num 1.",
     )
-    return Table(
-        "table2", "Table 2: hours by seg_num, simple set of 20 s", "seg_num", entries, notes
-    )
+    title = "Table 2: hours by seg_num, simple set of 20 s"
+    return Table("table2", title, "seg_num", entries, notes)
 
 
 def figure3(base: Experiment) -> Table:
-    """R² and RMSE of both targets over seg_num."""
+    """Return Figure 3: R² and RMSE of both targets over seg_num."""
     entries = {
-        (_column(target, score), f"{seg_num}"): Entry(
-            target, score, None, cell(base, target, "simple", 20.0, seg_num)
+        (_column(target, metric), f"{seg_num}"): Entry(
+            target, metric, None, _by_seg_num(base, seg_num, target)
         )
         for target in TARGETS
-        for score in ("r2", "rmse")
+        for metric in ("r2", "rmse")
         for seg_num in SEG_NUMS
     }
-    notes = ("The paper prints this figure's curves and not its values: –.",)
-    return Table(
-        "figure3",
-        "Figure 3: R² and RMSE over seg_num, simple set of 20 s",
-        "seg_num",
-        entries,
-        notes,
-    )
+    notes = ("The paper draws the curves of this figure and does not print their values: –.",)
+    title = "Figure 3: R² and RMSE over seg_num, simple set of 20 s"
+    return Table("figure3", title, "seg_num", entries, notes)
 
 
 def table3(base: Experiment) -> Table:
-    """Lengths, on the simple and the full set."""
-    entries = {}
-    for seg_len in SEG_LENS:
-        for (sampling, target, score), number in published.TABLE3[seg_len].items():
-            ours = cell(base, target, sampling, seg_len, 6)
-            entries[f"{seg_len:g} s", _column(target, score, f"{sampling}: ")] = Entry(
-                target, score, number, ours
-            )
+    """Return Table 3: lengths of segments, on the simple and the full set."""
+    entries = {
+        (f"{seg_len:g} s", _column(target, metric, f"{sampling}: ")): Entry(
+            target, metric, number, make_cell(base, target, sampling, seg_len, 6)
+        )
+        for seg_len in SEG_LENS
+        for (sampling, target, metric), number in published.TABLE3[seg_len].items()
+    }
     return Table("table3", "Table 3: lengths, simple and full sets, seg_num 6", "seg_len", entries)
 
 
 def table4(base: Experiment) -> Table:
-    """Both targets by one network, and the classifications."""
-    heads = {
+    """Return Table 4: both targets predicted by one network, and the classifications."""
+    prefixes = {
         "both": "together: ",
         "arousal2": "two classes: ",
         "valence2": "two classes: ",
         "quadrant": "four classes: ",
     }
-    entries = {}
-    for seg_len in SEG_LENS:
-        for (task, target, score), number in published.TABLE4[seg_len].items():
-            ours = cell(base, task, "full", seg_len, 6)
-            entries[f"{seg_len:g} s", _column(target, score, heads[task])] = Entry(
-                target, score, number, ours
-            )
-    return Table(
-        "table4",
-        "Table 4: both targets together, and classes, full set, seg_num 6",
-        "seg_len",
-        entries,
-    )
+    entries = {
+        (f"{seg_len:g} s", _column(target, metric, prefixes[task])): Entry(
+            target, metric, number, make_cell(base, task, "full", seg_len, 6)
+        )
+        for seg_len in SEG_LENS
+        for (task, target, metric), number in published.TABLE4[seg_len].items()
+    }
+    title = "Table 4: both targets together, and classes, full set, seg_num 6"
+    return Table("table4", title, "seg_len", entries)
 
 
 TABLES: dict[str, Callable[[Experiment], Table]] = {
@@ -224,49 +229,59 @@ TABLES: dict[str, Callable[[Experiment], Table]] = {
 }  # fmt: skip
 
 
-def transfer(base: Experiment, one: Data, other: Data, task: TaskName) -> Table:
-    """Trained on each of two data sets and tested on both; not in the paper, which names it as future work.
+def transfer(base: Experiment, data_a: Data, data_b: Data, task: TaskName) -> Table:
+    """Return the table of models trained on each of two data sets and tested on both.
 
-    Tested on the set that it was trained on: by cross-validation.
+    Scores on the training set come from cross-validation. Not in the paper, which names transfer
+    between data sets as future work.
     """
+    metrics: list[tuple[str, str]] = (
+        [(target, metric) for target in TARGETS for metric in REGRESSION_METRICS]
+        if TASKS[task].is_regression
+        else [(target, "accuracy") for target in ("quadrant", *TARGETS)]
+    )
+    names = {"A": data_a, "B": data_b}
     entries = {}
-    scores = (
-        [(t, s) for t in TARGETS for s in REGRESSION]
-        if task == "both"
-        else [(t, "accuracy") for t in ("quadrant", *TARGETS)]
-    )
-    names = dict(zip(("A", "B"), (one, other), strict=True))
-    for learned, data in names.items():
-        settings = base.model_copy(update={"data": data})
-        settings = settings.model_copy(
-            update={"validation": base.validation.model_copy(update={"final_model": True})}
-        )
-        at_home = replace(
-            cell(settings, task, "full", base.segments.seg_len, base.segments.seg_num),
-            name=f"on-{learned}",
-        )
-        for tested, its_data in names.items():
-            away = Cell(f"from-{learned}-to-{tested}", at_home.experiment, its_data, at_home.name)
-            for target, score in scores:
-                ours = at_home if learned == tested else away
-                entries[f"trained on {learned}", _column(target, score, f"on {tested}: ")] = Entry(
-                    target, score, None, ours
-                )
+    for trained_on, data in names.items():
+        validation = base.validation.model_copy(update={"final_model": True})
+        settings = base.model_copy(update={"data": data, "validation": validation})
+        cell = make_cell(settings, task, "full", base.segments.seg_len, base.segments.seg_num)
+        cross_validation = replace(cell, name=f"on-{trained_on}")
+        for tested_on, test_data in names.items():
+            cell = cross_validation
+            if tested_on != trained_on:
+                name = f"from-{trained_on}-to-{tested_on}"
+                cell = Cell(name, cross_validation.experiment, test_data, cross_validation)
+            for target, metric in metrics:
+                key = f"trained on {trained_on}", _column(target, metric, f"on {tested_on}: ")
+                entries[key] = Entry(target, metric, None, cell)
     notes = (
-        f"A is {one.data}, B is {other.data}.",
-        "On the set that was trained on: cross-validation, mean over folds. On the other: the model trained on all of the first, "
-        "tested on those recordings of the second that the first has not. Labels of two data sets are by other listeners, asked in "
-        "other ways; each is scaled linearly from its own range.",
-        "Not a table of the paper's, which leaves the question open.",
+        f"A is {data_a.data}, B is {data_b.data}.",
+        "On the training set: cross-validation, mean over folds. On the other set: the model "
+        "trained on all of the training set, tested on the recordings of the other set that the "
+        "training set lacks. The labels of two data sets come from different listeners and "
+        "different questions; each is scaled linearly from its own range.",
+        "Not a table of the paper, which leaves the question open.",
     )
-    return Table(
-        "transfer", "Trained on one data set, tested on another", "trained on", entries, notes
-    )
+    title = "Trained on one data set, tested on another"
+    return Table("transfer", title, "trained on", entries, notes)
 
 
-def _ranges(cells: list[Cell]) -> str:
-    """What there is to choose from, in words."""
-    lens = sorted({cell.experiment.segments.seg_len for cell in cells})
-    nums = sorted({cell.experiment.segments.seg_num for cell in cells})
-    tasks = list(dict.fromkeys(cell.experiment.task for cell in cells))
-    return f"seg_len {', '.join(f'{v:g}' for v in lens)}; seg_num {', '.join(map(str, nums))}; tasks {', '.join(tasks)}"
+def _by_seg_num(base: Experiment, seg_num: int, target: TaskName = "arousal") -> Cell:
+    return make_cell(base, target, "simple", 20.0, seg_num)
+
+
+def _column(target: str, metric: str, prefix: str = "") -> str:
+    return f"{prefix}{target} {METRICS[metric]}"
+
+
+def _describe_choices(cells: list[Cell]) -> str:
+    """Return the lengths, seg_nums and tasks of the cells, for an error."""
+    experiments = [cell.experiment for cell in cells]
+    lengths = sorted({experiment.segments.seg_len for experiment in experiments})
+    seg_nums = sorted({experiment.segments.seg_num for experiment in experiments})
+    tasks = dict.fromkeys(experiment.task for experiment in experiments)
+    return (
+        f"seg_len {', '.join(f'{length:g}' for length in lengths)}; "
+        f"seg_num {', '.join(map(str, seg_nums))}; tasks {', '.join(tasks)}"
+    )

@@ -1,29 +1,34 @@
-"""Huang et al., Interspeech 2022: the numbers of Tables 1 to 4 as printed. RMSE and R² on [-1, 1], accuracy as a share, hours.
+"""The numbers of Tables 1 to 4 of Huang et al., Interspeech 2022, as printed.
 
-Figure 3's values are not printed, and none are estimated here.
+RMSE and R² are on labels in [-1, 1], accuracies are in [0, 1], training times are in hours. The
+values of Figure 3 are not printed, so this module has none of them.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+Target = Literal["arousal", "valence"]
+
 
 @dataclass(frozen=True)
-class Published:
-    """A number of the paper's, and the std where it gives one."""
+class PublishedNumber:
+    """A printed mean, and its std where the paper prints one."""
 
     mean: float
     std: float | None = None
 
 
 SEG_NUMS = (1, 2, 4, 6, 8, 10, 12, 14, 16)
-SEG_LENS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0)
-TARGETS: tuple[Literal["arousal", "valence"], ...] = ("arousal", "valence")
-REGRESSION = ("rmse", "r2")
+SEG_LENS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0)  # s
+TARGETS: tuple[Target, ...] = ("arousal", "valence")
+REGRESSION_METRICS = ("rmse", "r2")
 
 
-def _table1_row(*numbers: tuple) -> dict[tuple[Literal["arousal", "valence"], str], Published]:
-    columns = [(target, score) for target in TARGETS for score in REGRESSION]
-    return {column: Published(*number) for column, number in zip(columns, numbers, strict=True)}
+def _table1_row(*numbers: tuple) -> dict[tuple[Target, str], PublishedNumber]:
+    columns = [(target, metric) for target in TARGETS for metric in REGRESSION_METRICS]
+    return {
+        column: PublishedNumber(*number) for column, number in zip(columns, numbers, strict=True)
+    }
 
 
 TABLE1 = {
@@ -33,31 +38,36 @@ TABLE1 = {
     "w/o SE": _table1_row((0.2253, 0.01), (0.6239, 0.05), (0.2429, 0.03), (0.4332, 0.09)),
     "w/o TFLM": _table1_row((0.2228, 0.01), (0.6316, 0.05), (0.2469, 0.02), (0.4155, 0.06)),
 }
-"""By model, then (target, score). ADFF's row takes the best seg_num of each target: 6 for arousal, 1 for valence."""
+"""By model, then (target, metric). ADFF's row has the best seg_num of each target: 6 for arousal,
+1 for valence."""
 
 TABLE2 = dict(
     zip(
         SEG_NUMS,
-        map(Published, (4.99, 1.52, 0.76, 0.51, 0.40, 0.28, 0.29, 0.27, 0.25)),
+        map(PublishedNumber, (4.99, 1.52, 0.76, 0.51, 0.40, 0.28, 0.29, 0.27, 0.25)),
         strict=True,
     )
 )
-"""Hours by seg_num."""
+"""Training time in hours, by seg_num."""
 
 
-def _by_length(columns: list, *rows: tuple[float, ...]) -> dict[float, dict[tuple, Published]]:
+def _by_length(
+    columns: list, *rows: tuple[float, ...]
+) -> dict[float, dict[tuple, PublishedNumber]]:
     return {
-        seg_len: {column: Published(number) for column, number in zip(columns, row, strict=True)}
+        seg_len: {
+            column: PublishedNumber(number) for column, number in zip(columns, row, strict=True)
+        }
         for seg_len, row in zip(SEG_LENS, rows, strict=True)
     }
 
 
 TABLE3 = _by_length(
     [
-        (sampling, target, score)
+        (sampling, target, metric)
         for sampling in ("simple", "full")
         for target in TARGETS
-        for score in REGRESSION
+        for metric in REGRESSION_METRICS
     ],
     (0.2350, 0.5914, 0.2532, 0.3850, 0.2262, 0.6203, 0.2337, 0.5013),
     (0.2259, 0.6233, 0.2556, 0.3740, 0.2186, 0.6441, 0.2312, 0.5083),
@@ -66,11 +76,11 @@ TABLE3 = _by_length(
     (0.2281, 0.6121, 0.2552, 0.3728, 0.2192, 0.6426, 0.2460, 0.4477),
     (0.2296, 0.6090, 0.2507, 0.3959, 0.2260, 0.6193, 0.2521, 0.4172),
 )
-"""By seg_len in seconds, then (set, target, score)."""
+"""By seg_len in seconds, then (sampling, target, metric)."""
 
 TABLE4 = _by_length(
-    [*(("both", target, score) for target in TARGETS for score in REGRESSION)]
-    + [
+    [
+        *(("both", target, metric) for target in TARGETS for metric in REGRESSION_METRICS),
         ("arousal2", "arousal", "accuracy"),
         ("valence2", "valence", "accuracy"),
         ("quadrant", "quadrant", "accuracy"),
@@ -82,4 +92,4 @@ TABLE4 = _by_length(
     (0.2214, 0.6345, 0.2501, 0.4313, 0.8330, 0.8067, 0.7070),
     (0.2248, 0.6252, 0.2537, 0.4098, 0.8235, 0.8014, 0.7026),
 )
-"""By seg_len in seconds, then (task, target, score)."""
+"""By seg_len in seconds, then (task, target, metric)."""

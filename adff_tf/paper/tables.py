@@ -1,395 +1,218 @@
-"""The tables as text, figures and CSV, made from the folder's finished cells: they can be read while they fill.
+"""A table as Markdown and CSV, from the finished cells of a folder; it can be read while it fills.
 
-Layout: the paper's rows and columns, and for each row a line with the paper's numbers, one with ours (mean ± sample std over
-the folds), by segment where all of a song's are scored, the linear baseline's, and the difference. – is not published, or not
-there; … is to come.
+Rows and columns are the paper's. A row has up to five lines: the paper's numbers, ours (mean ±
+sample std over folds), ours by segment where all segments of a song are scored, the linear
+baseline's, and the difference. Table 2 has shares of the hours at seg_num 1 instead. – stands for a
+number that is not published or does not exist, … for a number to come.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from .. import presets
 from ..config import Experiment
-from ..reports.plots import BLUE, GREY, ORANGE, make_axes
-from ..support import environment, folders
+from ..support import environment
 from ..support.files import atomic_write
-from ..tasks import TASKS
-from . import cells, published
+from .cells import State, cell_folder, is_finished, read_failure
+from .choices import list_choices, list_departures
+from .figures import draw_figure
 from .grid import Entry, Table
+from .published import PublishedNumber
+from .results import Result, Results, read_results
 
-TO_COME, NONE = "…", "–"
+NO_NUMBER = "–"
+SYMBOLS = {State.TO_COME: "…", State.NOT_RUN: NO_NUMBER}
 
-CHOICES: tuple[tuple[str, Callable[[Experiment], str]], ...] = (
-    (
-        "n_fft",
-        lambda base: (
-            f"{base.frontend.n_fft}; the window is {1000 * base.frontend.win_length_s:g} ms"
-        ),
-    ),
-    (
-        "log",
-        lambda base: (
-            f"10·log10 of the power, at least {base.frontend.floor_db:g} dB, not relative to the clip's maximum"
-        ),
-    ),
-    ("standardisation", lambda base: "by mel band, of the training fold alone, inside the model"),
-    ("frames that seg_num does not divide", lambda base: "the last ones are dropped"),
-    ("end of a level", lambda base: base.network.level_end),
-    ("batch norm's momentum", lambda base: f"{base.network.norm_momentum:g}"),
-    (
-        "Bi-LSTM",
-        lambda base: (
-            f"2 layers of {base.network.lstm_units} units a direction; E_N is the last state of both directions"
-        ),
-    ),
-    ("squeeze-and-excitation's ratio", lambda base: f"{base.network.se_ratio}"),
-    ("w/o TFLM", lambda base: "S_N averaged over time and mel"),
-    (
-        "fully connected layers",
-        lambda base: f"{', '.join(map(str, base.network.fc))}, dropout {base.network.dropout:g}",
-    ),
-    ("learning rate", lambda base: _rate_in_words(base)),
-    (
-        "weight decay",
-        lambda base: (
-            f"{base.training.weight_decay:g} as L2 in the gradient, as PyTorch's Adam has it"
-        ),
-    ),
-    ("precision", lambda base: base.training.precision),
-    (
-        "loss",
-        lambda base: (
-            "mean squared error; of both targets together the plain sum; for classes cross-entropy"
-        ),
-    ),
-    ("which epoch counts", lambda base: _epoch_in_words(base)),
-    (
-        "folds",
-        lambda base: (
-            f"{base.validation.folds}, grouped by song, or artist where known; seed {base.training.seed}"
-        ),
-    ),
-    (
-        "what is scored",
-        lambda base: (
-            "a song, by the mean of its segments; of full sets the score by segment stands beside it"
-        ),
-    ),
-    ("classes", lambda base: "valence or arousal of 0 and more is the positive one"),
-)
-"""What the paper leaves open, and what was done here."""
-
-GIVEN = {
-    "frontend": {"sample_rate_hz", "mels", "win_length_s", "hop_length_s"},
-    "segments": {"fresh"},
-    "network": {"width"},
-    "training": {
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "schedule",
-        "decay_epochs",
-        "weight_decay",
-        "early_stopping",
-    },
-    "validation": {"folds", "hold_out"},
-}
-"""What the paper gives, by section of `Experiment`."""
+FormatEntry = Callable[[Entry, Result], str]
 
 
-@dataclass(frozen=True)
-class Ours:
-    """What we measured for an entry: mean and std over folds, the mean by segment, that of the linear baseline on the same
-    folds; a word in their place, if not."""
+def write_table(table: Table, folder: Path, base: Experiment, warning: str = "") -> str:
+    """Write NAME.md, NAME.csv and, where the table has a figure, NAME.png.
 
-    mean: float | None = None
-    std: float | None = None
-    by_segment: float | None = None
-    linear: float | None = None
-    word: str = TO_COME
+    Args:
+        table: the table to write.
+        folder: folder of the reproduction; the finished cells are read from it.
+        base: the base experiment, for the choices listed below the table.
+        warning: why ours cannot be compared with the published numbers; leaves the difference out.
 
-
-def write(table: Table, folder: Path, base: Experiment, warning: str = "") -> Path:
-    """Write NAME.md, NAME.csv and, where it has a figure, NAME.png, of what is finished; the Markdown's path.
-
-    warning: why ours cannot be compared with the published, if so; the difference is left out then.
+    Returns:
+        The first part of the Markdown, for the terminal: title, table and notes.
     """
-    found = {key: ours(entry, folder) for key, entry in table.entries.items()}
+    results = read_results(table, folder)
     with atomic_write(folder / f"{table.name}.csv") as file:
-        _long(table, found).to_csv(file, index=False)
-    figure = FIGURES[table.name](table, found) if table.name in FIGURES else None
+        _to_frame(table, results).to_csv(file, index=False)
+    figure = draw_figure(table, results)
     if figure:
         with atomic_write(folder / f"{table.name}.png") as file:
             figure.savefig(file, dpi=130)
+    summary = "\n".join(_summary_lines(table, results, folder, base, warning))
+    picture = [f"![{table.title}]({table.name}.png)", ""] if figure else []
+    details = "\n".join([*picture, *_detail_lines(table, folder, base)])
     with atomic_write(folder / f"{table.name}.md") as file:
-        file.write_text(_markdown(table, found, folder, base, warning, bool(figure)))
-    return folder / f"{table.name}.md"
+        file.write_text(f"{summary}\n\n{details}")
+    return summary
 
 
-def ours(entry: Entry, folder: Path) -> Ours:
-    """What the folder's cells have of an entry."""
-    if entry.cell is None:
-        return Ours(word=NONE)
-    if not cells.is_finished(folder, entry.cell):
-        return Ours(word="failed" if cells.failure(folder, entry.cell) else TO_COME)
-    place = cells.place(folder, entry.cell)
-    if entry.score == "hours":
-        seconds = sum(
-            pd.read_csv(file)["seconds"].sum() for file in place.glob("fold*/history.csv")
-        )
-        return Ours(mean=float(seconds) / 3600)
-    metrics = json.loads((place / "metrics.json").read_text())
-    mean, std, by_segment = (
-        metrics[name][entry.target][entry.score] for name in ("mean", "std", "segment_mean")
-    )
-    if mean is None:
-        return Ours(word="not defined")
-    is_full = entry.cell.experiment.segments.sampling == "full"
-    linear = (
-        metrics["baselines"]
-        .get(TASKS[metrics["task"]].linear_baseline, {})
-        .get(entry.target, {})
-        .get(entry.score)
-    )
-    return Ours(mean, std, by_segment if is_full else None, linear)
+# === Markdown ===
 
 
-# === Text ===
-
-
-def lines(table: Table, found: dict, is_comparable: bool) -> list[str]:
-    """The table in Markdown."""
-    rows, columns = (list(dict.fromkeys(key[place] for key in table.entries)) for place in (0, 1))
-    text = [f"| {table.stub} | | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+def render_rows(table: Table, results: Results, is_comparable: bool) -> list[str]:
+    """Return the table itself in Markdown. is_comparable: add the difference from the paper."""
+    rows, columns = (list(dict.fromkeys(key[axis] for key in table.entries)) for axis in (0, 1))
+    lines = [
+        f"| {table.row_header} | | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 2) + "|",
+    ]
     for row in rows:
-        of_row = {
-            column: (table.entries[row, column], found[row, column])
+        numbers = {
+            column: (table.entries[row, column], results[row, column])
             for column in columns
             if (row, column) in table.entries
         }
-        head = row
-        for name, cell_of in _kinds(of_row, is_comparable).items():
-            cells_ = [cell_of(*of_row[column]) if column in of_row else NONE for column in columns]
-            text.append(f"| {head} | {name} | " + " | ".join(cells_) + " |")
-            head = ""
-    return text
+        label = row
+        for name, format_entry in _lines_of_row(numbers, is_comparable).items():
+            texts = [
+                format_entry(*numbers[column]) if column in numbers else NO_NUMBER
+                for column in columns
+            ]
+            lines.append(f"| {label} | {name} | " + " | ".join(texts) + " |")
+            label = ""
+    return lines
 
 
-def _kinds(of_row: dict, is_comparable: bool) -> dict[str, Callable[[Entry, Ours], str]]:
-    """The lines that a row has, and what stands in each."""
-    entries, numbers = (
-        [entry for entry, _ in of_row.values()],
-        [number for _, number in of_row.values()],
-    )
+def _lines_of_row(
+    numbers: dict[str, tuple[Entry, Result]], is_comparable: bool
+) -> dict[str, FormatEntry]:
+    """Return the lines of a row: by their label, the function that formats an entry.
+
+    numbers: entry and result by column.
+    """
+    entries, results = zip(*numbers.values(), strict=True)
     has_ours = any(entry.cell for entry in entries)
     is_published = any(entry.published for entry in entries)
-    kinds: dict[str, Callable[[Entry, Ours], str]] = {}
+    lines: dict[str, FormatEntry] = {}
     if is_published:
-        kinds["paper"] = lambda entry, number: _published(entry)
+        lines["paper"] = lambda entry, result: _format_published(entry)
     if has_ours:
-        kinds["ours"] = lambda entry, number: _ours(entry, number)
-    if any(number.by_segment is not None for number in numbers):
-        kinds["ours, by segment"] = lambda entry, number: _score(entry.score, number.by_segment)
-    if any(number.linear is not None for number in numbers):
-        kinds["linear baseline"] = lambda entry, number: _score(entry.score, number.linear)
-    if entries[0].score == "hours":
-        if whole := of_row.get("1"):  # which may have been left out
-            kinds["paper, of seg_num 1"] = lambda entry, number: _share(
-                _mean(entry.published), _mean(whole[0].published)
+        lines["ours"] = _format_ours
+    if any(result.segment_mean is not None for result in results):
+        lines["ours, by segment"] = lambda entry, result: _format(entry, result.segment_mean)
+    if any(result.linear is not None for result in results):
+        lines["linear baseline"] = lambda entry, result: _format(entry, result.linear)
+    if entries[0].metric == "hours":
+        if "1" in numbers:  # --seg-nums may leave it out
+            first, ours = numbers["1"]
+            lines["paper, of seg_num 1"] = lambda entry, result: _format_share(
+                _mean(entry.published), _mean(first.published)
             )
-            kinds["ours, of seg_num 1"] = lambda entry, number: _share(number.mean, whole[1].mean)
+            lines["ours, of seg_num 1"] = lambda entry, result: _format_share(
+                result.mean, ours.mean
+            )
     elif has_ours and is_published and is_comparable:
-        kinds["difference"] = lambda entry, number: _difference(entry, number)
-    return kinds
+        lines["difference"] = _format_difference
+    return lines
 
 
-def _published(entry: Entry) -> str:
-    if entry.published is None:
-        return NONE
-    std = entry.published.std
-    return _score(entry.score, entry.published.mean) + (f" ± {std:.2f}" if std is not None else "")
-
-
-def _ours(entry: Entry, number: Ours) -> str:
-    if number.mean is None:
-        return number.word
-    if number.std is None:
-        return _score(entry.score, number.mean)
-    return f"{_score(entry.score, number.mean)} ± {_score(entry.score, number.std)}"
-
-
-def _difference(entry: Entry, number: Ours) -> str:
-    if entry.published is None or number.mean is None:
-        return NONE
-    difference = number.mean - entry.published.mean
-    return f"{100 * difference:+.2f} points" if entry.score == "accuracy" else f"{difference:+.4f}"
-
-
-def _score(score: str, value: float | None) -> str:
+def _format(entry: Entry, value: float | None) -> str:
+    """Return a number in the unit of the entry's metric."""
     if value is None:
-        return NONE
-    if score == "hours":
+        return NO_NUMBER
+    if entry.metric == "hours":
         return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
-    return f"{100 * value:.2f} %" if score == "accuracy" else f"{value:.4f}"
+    return f"{100 * value:.2f} %" if entry.metric == "accuracy" else f"{value:.4f}"
 
 
-def _mean(number: published.Published | None) -> float | None:
+def _format_published(entry: Entry) -> str:
+    std = entry.published.std if entry.published else None
+    return _format(entry, _mean(entry.published)) + (f" ± {std:.2f}" if std is not None else "")
+
+
+def _format_ours(entry: Entry, result: Result) -> str:
+    if result.mean is None:
+        return SYMBOLS.get(result.state, result.state)
+    std = f" ± {_format(entry, result.std)}" if result.std is not None else ""
+    return _format(entry, result.mean) + std
+
+
+def _format_difference(entry: Entry, result: Result) -> str:
+    if entry.published is None or result.mean is None:
+        return NO_NUMBER
+    difference = result.mean - entry.published.mean
+    is_accuracy = entry.metric == "accuracy"
+    return f"{100 * difference:+.2f} points" if is_accuracy else f"{difference:+.4f}"
+
+
+def _format_share(value: float | None, whole: float | None) -> str:
+    return NO_NUMBER if value is None or whole is None else f"{value / whole:.3f}"
+
+
+def _mean(number: PublishedNumber | None) -> float | None:
     return number.mean if number else None
 
 
-def _share(value: float | None, of: float | None) -> str:
-    return NONE if value is None or of is None else f"{value / of:.3f}"
-
-
-def _markdown(
-    table: Table, found: dict, folder: Path, base: Experiment, warning: str, has_figure: bool
-) -> str:
-    done = sum(cells.is_finished(folder, cell) for cell in table.cells)
-    told = [f"**{warning}**", ""] if warning else []
-    state = f"{done} of {len(table.cells)} runs are finished" + (
-        "." if done == len(table.cells) else "; … is to come."
+def _summary_lines(
+    table: Table, results: Results, folder: Path, base: Experiment, warning: str
+) -> list[str]:
+    count, finished = len(table.cells), len(_finished(table, folder))
+    state = f"{finished} of {count} runs are finished" + (
+        "." if finished == count else "; … is to come."
     )
-    picture = [f"![{table.title}]({table.name}.png)", ""] if has_figure else []
     data = base.data.data or "built-in synthetic music"
-    return "\n".join([
-        f"# {table.title}", "", *told, f"Data: {data}. {state} – is not published, or not there.", "",
-        *lines(table, found, not warning), "", *picture, *(f"- {note}" for note in table.notes), "",
-        *_failures(table, folder), *_departures(base),
-        "## Choices where the paper is silent", "", *(f"- {what}: {text(base)}" for what, text in CHOICES), "",
-        *_machines(table, folder),
-        "Each run has a folder in `cells/` with its own report, every fold's predictions and all settings.", "",
-    ])  # fmt: skip
+    lines = [f"# {table.title}", ""]
+    lines += [f"**{warning}**", ""] if warning else []
+    lines += [f"Data: {data}. {state} – is not published, or does not exist.", ""]
+    lines += render_rows(table, results, is_comparable=not warning)
+    return lines + (["", *(f"- {note}" for note in table.notes)] if table.notes else [])
 
 
-def _departures(base: Experiment) -> list[str]:
-    """Settings that the paper gives, or clearly implies, and that are others here."""
-    theirs, ours_ = (
-        {
-            section: getattr(one, section).model_dump(include=names)
-            for section, names in GIVEN.items()
-        }
-        for one in (presets.paper(), base)
-    )
-    different = folders.differences(theirs, ours_, "{} in the paper, {} here")
-    if not different:
-        return ["The paper's schedule and sizes, where it gives them.", ""]
+def _detail_lines(table: Table, folder: Path, base: Experiment) -> list[str]:
+    failures = {cell.name: read_failure(folder, cell) for cell in table.cells}
+    failed = [f"- {name}: {reason}" for name, reason in failures.items() if reason]
+    departures = list_departures(base)
+    lines = ["## Could not be run", "", *failed, ""] if failed else []
+    if departures:
+        lines += ["## Not as in the paper", "", *departures, ""]
+    else:
+        lines += ["The paper's schedule and sizes, where it gives them.", ""]
+    lines += ["## Choices where the paper is silent", "", *list_choices(base), ""]
+    machines = _describe_machines(table, folder)
+    lines += ["## Made with", "", *machines, ""] if machines else []
     return [
-        "## Not as in the paper",
-        "",
-        *(f"- {line.strip()}" for line in different.splitlines()),
+        *lines,
+        "Each run has a folder in `cells/` with its own report, the predictions of every fold and "
+        "all settings.",
         "",
     ]
 
 
-def _failures(table: Table, folder: Path) -> list[str]:
-    failed = {cell.name: reason for cell in table.cells if (reason := cells.failure(folder, cell))}
-    return (
-        ["## Could not be run", "", *(f"- {name}: {reason}" for name, reason in failed.items()), ""]
-        if failed
-        else []
-    )
+def _describe_machines(table: Table, folder: Path) -> list[str]:
+    """Return the machines and versions of the finished cells, each once."""
+    files = [place / "environment.json" for place in _finished(table, folder)]
+    machines = (environment.summarize(json.loads(file.read_text())) for file in files)
+    return [f"- {machine}" for machine in dict.fromkeys(machines)]
 
 
-def _machines(table: Table, folder: Path) -> list[str]:
-    """On what the finished runs were made, each once."""
-    files = [
-        cells.place(folder, cell) / "environment.json"
-        for cell in table.cells
-        if cells.is_finished(folder, cell)
-    ]
-    made = dict.fromkeys(environment.summarize(json.loads(file.read_text())) for file in files)
-    return ["## Made with", "", *(f"- {words}" for words in made), ""] if made else []
+def _finished(table: Table, folder: Path) -> list[Path]:
+    """Return the folders of the finished cells."""
+    return [cell_folder(folder, cell) for cell in table.cells if is_finished(folder, cell)]
 
 
-def _rate_in_words(base: Experiment) -> str:
-    settings = base.training
-    if settings.schedule == "cosine":
-        return f"{settings.learning_rate:g}, a linear rise over the first tenth and half a cosine"
-    epochs = ", ".join(map(str, settings.decay_epochs))
-    return f"{settings.learning_rate:g}, times {settings.decay_factor:g} after epochs {epochs} (the factor is not published)"
+# === CSV ===
 
 
-def _epoch_in_words(base: Experiment) -> str:
-    if base.training.early_stopping:
-        return f"the best on {base.training.inner_fraction:.0%} of the training songs, kept apart by group"
-    return "the last one"
-
-
-# === As data ===
-
-
-def _long(table: Table, found: dict) -> pd.DataFrame:
-    """A row an entry, for further work."""
+def _to_frame(table: Table, results: Results) -> pd.DataFrame:
+    """Return a row an entry: the table's place, our number, the paper's, the cell and the state."""
     rows = []
     for (row, column), entry in table.entries.items():
-        number, paper = found[row, column], entry.published
+        result, paper = results[row, column], entry.published
         rows.append({
-            "table": table.name, "row": row, "column": column, "target": entry.target, "score": entry.score,
-            "ours": number.mean, "ours_std": number.std, "ours_by_segment": number.by_segment,
-            "linear_baseline": number.linear,
+            "table": table.name, "row": row, "column": column,
+            "target": entry.target, "score": entry.metric,
+            "ours": result.mean, "ours_std": result.std,
+            "ours_by_segment": result.segment_mean, "linear_baseline": result.linear,
             "paper": paper.mean if paper else None, "paper_std": paper.std if paper else None,
-            "cell": entry.cell.name if entry.cell else None, "state": "finished" if number.mean is not None else number.word,
+            "cell": entry.cell.name if entry.cell else None, "state": result.state.value,
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-# === Plots ===
-
-
-def _figure3(table: Table, found: dict) -> Figure | None:
-    """R² and RMSE over seg_num, valence and arousal: the form of the paper's figure. None before there is any."""
-    if all(number.mean is None for number in found.values()):
-        return None
-    figure, axes = make_axes(2, width=4.75, height=3.8)
-    for axis, score in zip(axes, ("r2", "rmse"), strict=True):
-        for target, colour in (("valence", BLUE), ("arousal", ORANGE)):
-            entries = [
-                (key, entry)
-                for key, entry in table.entries.items()
-                if (entry.target, entry.score) == (target, score)
-            ]
-            known = [(int(key[1]), found[key]) for key, _ in entries if found[key].mean is not None]
-            means = [number.mean for _, number in known]
-            axis.errorbar(
-                [seg_num for seg_num, _ in known], means, [number.std or 0 for _, number in known],
-                marker="o", markersize=4, capsize=3, color=colour, label=target, linewidth=1.3,
-            )  # fmt: skip
-        axis.set(
-            xlabel="seg_num", ylabel="R²" if score == "r2" else "RMSE", xticks=published.SEG_NUMS
-        )
-        axis.legend(frameon=False)
-    return figure
-
-
-def _figure2(table: Table, found: dict) -> Figure | None:
-    """Time relative to seg_num 1, the paper's and ours. None while that of seg_num 1 is not there."""
-    ours_ = {int(column): found[row, column].mean for row, column in table.entries}
-    theirs = {
-        int(column): entry.published.mean
-        for (_, column), entry in table.entries.items()
-        if entry.published
-    }
-    if ours_.get(1) is None:
-        return None
-    figure, (axis,) = make_axes(width=5.6, height=3.8)
-    for name, hours, colour in (("paper", theirs, GREY), ("ours", ours_, BLUE)):
-        known = {seg_num: value / hours[1] for seg_num, value in hours.items() if value is not None}
-        axis.plot(
-            list(known), list(known.values()), marker="o", markersize=4, color=colour, label=name
-        )
-    axis.set(
-        xlabel="seg_num",
-        ylabel="time, of that at seg_num 1",
-        xticks=published.SEG_NUMS,
-        ylim=(0, 1.05),
-    )
-    axis.legend(frameon=False)
-    return figure
-
-
-FIGURES = {"figure3": _figure3, "table2": _figure2}

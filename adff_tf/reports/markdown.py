@@ -1,134 +1,211 @@
-"""TODO adff_tf.reports.markdown."""
+"""Text of reports: score tables, sentences about scores, and sections, as Markdown.
 
-import json
-from pathlib import Path
+Every function returns text without a final line break; `join_blocks` makes a document of blocks.
+`metrics` is the content of a folder's `metrics.json` (docs/runs.md).
+"""
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ..config import Experiment
 from ..support import environment
-from ..tasks import Task
+from ..tasks import TASKS
 
-SCORE_NAMES = {"r2": "R²", "rmse": "RMSE", "accuracy": "accuracy"}
+SCORE_NAMES = {
+    "r2": "R²",
+    "rmse": "RMSE",
+    "accuracy": "accuracy",
+    "correlation": "correlation",
+}
+
+
+# === Pieces ===
+
+
+def format_score(value: float | None, std: float | None = None) -> str:
+    """Return a score, `0.5123` or `0.5123 ± 0.0210`; "–" where it is not defined."""
+    text = "–" if value is None or np.isnan(value) else f"{value:.4f}"
+    return text if std is None else f"{text} ± {format_score(std)}"
 
 
 def format_scores(scores: dict[str, dict]) -> str:
-    """One line: `valence R² 0.51, RMSE 0.21; arousal …`."""
+    """Return scores in one line: `valence R² 0.5123, RMSE 0.2100; arousal …`."""
     return "; ".join(
         f"{target} "
-        + ", ".join(f"{SCORE_NAMES[name]} {format_score(value)}" for name, value in by.items())
-        for target, by in scores.items()
+        + ", ".join(f"{SCORE_NAMES[name]} {format_score(value)}" for name, value in by_name.items())
+        for target, by_name in scores.items()
     )
 
 
-def format_score(value: float | None) -> str:
-    return "–" if value is None or np.isnan(value) else f"{value:.4f}"
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [_format_row(header), "|---" * len(header) + "|", *map(_format_row, rows)]
+    return "\n".join(lines)
 
 
-def image_lines(captions: dict[str, str]) -> list[str]:
-    return [
-        line
-        for name, caption in captions.items()
-        for line in (f"![{caption}](plots/{name}.png)", "", caption, "")
+def _format_row(cells: Sequence[str]) -> str:
+    return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+
+
+def join_blocks(*blocks: str) -> str:
+    """Return a document of blocks with a blank line between; empty blocks are left out."""
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+# === Scores ===
+
+
+def render_scores(metrics: dict) -> str:
+    """Return a run's score table, the meaning of the baselines, and the verdict."""
+    linear = TASKS[metrics["task"]].linear_baseline
+    legend = (
+        "mean: the training tracks' mean label (or most common class) as every prediction. "
+        f"{linear}: {linear} regression on mean and std of every mel band over the track."
+    )
+    return join_blocks(format_score_table(metrics), legend, format_verdict(metrics)).rstrip()
+
+
+def render_evaluation_scores(experiment: Experiment, metrics: dict) -> str:
+    """Return which model was scored on which tracks, the score table and the scores over time."""
+    trained, dynamic = metrics["trained_on"], metrics["dynamic"]
+    blocks = [
+        f"`{metrics['model']}` scored on {describe_data(metrics)}. {describe_unit(experiment)}",
+        f"**{trained} of these tracks were trained on: the scores do not show how the model does "
+        "on new music.**"
+        if trained
+        else "None of these tracks was trained on.",
+        "## Scores",
+        format_score_table(metrics),
     ]
-
-
-def data_lines(metrics: dict) -> list[str]:
-    notes = [f"- {note}" for note in metrics["notes"]]
-    notes += [f"- left out, cannot be used: {reason}" for reason in metrics["left_out"].values()]
-    return ["## About the data", "", *notes, ""] if notes else []
-
-
-def environment_lines(folder: Path, metrics: dict) -> list[str]:
-    made = environment.summarize(json.loads((folder / "environment.json").read_text()))
-    return [
-        "## Made with",
-        "",
-        f"{made}; {metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`.",
-        "",
-    ]
-
-
-def dynamic_table(dynamic: dict) -> list[str]:
-    lines = ["| | RMSE | correlation |", "|---|---|---|"]
-    for target, scores in dynamic["mean"].items():
-        cells = [
-            _with_std(scores[name], dynamic["std"][target][name])
-            for name in ("rmse", "correlation")
+    if dynamic:
+        blocks += [
+            "## Over time",
+            f"Predicted curve against annotations over time, {dynamic['songs']} songs: mean ± "
+            "sample std over songs. The curve is linear between the middles of its windows, and "
+            "constant before the first and after the last middle.",
+            _format_curve_table(dynamic),
         ]
-        lines.append(f"| {target} | {' | '.join(cells)} |")
-    return lines
+    return join_blocks(*blocks).rstrip()
 
 
-def describe_scoring(experiment: Experiment) -> str:
-    segments, validation = experiment.segments, experiment.validation
-    split = (
-        f"One hold-out: a fold in {validation.folds}, scored once"
-        if validation.hold_out
-        else f"{validation.folds}-fold cross-validation, each fold scored once; mean ± sample std over folds"
-    )
-    epoch = (
-        f"the epoch chosen on {experiment.training.inner_fraction:.0%} of the training songs"
-        if experiment.training.early_stopping
-        else "the last epoch counts"
-    )
-    return (
-        f"{split}. Songs (or artists, where known) never stand on both sides. {describe_unit(experiment)} "
-        f"seg_num {segments.seg_num}, width {experiment.network.width:g}; {experiment.training.epochs} epochs, {epoch}."
-    )
-
-
-def describe_unit(experiment: Experiment) -> str:
-    segments = experiment.segments
-    if segments.sampling == "simple":
-        return f"One random segment of {segments.seg_len:g} s a song is scored."
-    return f"The mean over all a song's segments of {segments.seg_len:g} s is scored."
-
-
-def score_table(task: Task, metrics: dict) -> list[str]:
-    names = [("ADFF, by song", "mean", "std"), ("ADFF, by segment", "segment_mean", "segment_std")]
-    columns = [(target, score) for target, by in metrics["mean"].items() for score in by]
-    lines = [
-        "| | " + " | ".join(f"{target} {SCORE_NAMES[score]}" for target, score in columns) + " |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    for name, mean, std in names:
-        cells = [_with_std(metrics[mean][t][s], metrics[std][t][s]) for t, s in columns]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for name, scores in metrics["baselines"].items():
-        lines.append(
-            f"| {name} | " + " | ".join(format_score(scores[t][s]) for t, s in columns) + " |"
+def format_score_table(metrics: dict) -> str:
+    """Return the table of scores by song and by segment, mean ± std over folds, and baselines."""
+    columns = _columns(metrics)
+    rows = [
+        [name, *(format_score(metrics[mean][t][s], metrics[std][t][s]) for t, s in columns)]
+        for name, mean, std in (
+            ("ADFF, by song", "mean", "std"),
+            ("ADFF, by segment", "segment_mean", "segment_std"),
         )
-    return lines
+    ]
+    for name, scores in metrics["baselines"].items():
+        rows.append([name, *(format_score(scores[t][s]) for t, s in columns)])
+    return format_table(_header("", columns), rows)
 
 
-def _with_std(mean: float | None, std: float | None) -> str:
-    return format_score(mean) if std is None else f"{format_score(mean)} ± {format_score(std)}"
+def format_fold_table(metrics: dict) -> str:
+    """Return the table of scores by song, a row a fold."""
+    columns = _columns(metrics)
+    rows = [
+        [str(fold), *(format_score(scores[t][s]) for t, s in columns)]
+        for fold, scores in enumerate(metrics["folds"], start=1)
+    ]
+    return format_table(_header("fold", columns), rows)
 
 
-def verdict(task: Task, metrics: dict) -> list[str]:
-    """A plain sentence for each target on which the linear baseline is not beaten."""
+def format_verdict(metrics: dict) -> str:
+    """Return a sentence for each target on which the network does not beat the linear baseline."""
+    task = TASKS[metrics["task"]]
     score, linear = ("r2" if task.is_regression else "accuracy"), task.linear_baseline
     behind = []
     for target, scores in metrics["mean"].items():
         ours, theirs = scores[score], metrics["baselines"][linear][target][score]
         if ours is not None and theirs is not None and ours <= theirs:
             behind.append(
-                f"**On {target} the network is not ahead of {linear} regression ({ours:.4f} against {theirs:.4f}).**"
+                f"**On {target} the network is not ahead of {linear} regression "
+                f"({ours:.4f} against {theirs:.4f}).**"
             )
-    return behind or [f"The network is ahead of {linear} regression on every target."]
+    return "\n".join(behind) or f"The network is ahead of {linear} regression on every target."
 
 
-def fold_table(metrics: dict) -> list[str]:
-    columns = [(target, score) for target, by in metrics["mean"].items() for score in by]
-    lines = [
-        "| fold | "
-        + " | ".join(f"{target} {SCORE_NAMES[score]}" for target, score in columns)
-        + " |",
-        "|---" * (len(columns) + 1) + "|",
+def _format_curve_table(dynamic: dict) -> str:
+    names = ("rmse", "correlation")
+    rows = [
+        [target, *(format_score(scores[name], dynamic["std"][target][name]) for name in names)]
+        for target, scores in dynamic["mean"].items()
     ]
-    for number, fold in enumerate(metrics["folds"], start=1):
-        lines.append(
-            f"| {number} | " + " | ".join(format_score(fold[t][s]) for t, s in columns) + " |"
-        )
-    return lines
+    return format_table(["", *(SCORE_NAMES[name] for name in names)], rows)
+
+
+def _columns(metrics: dict) -> list[tuple[str, str]]:
+    """Return (target, score) of each column."""
+    return [(target, score) for target, scores in metrics["mean"].items() for score in scores]
+
+
+def _header(first: str, columns: list[tuple[str, str]]) -> list[str]:
+    return [first, *(f"{target} {SCORE_NAMES[score]}" for target, score in columns)]
+
+
+# === Sentences ===
+
+
+def describe_data(metrics: dict) -> str:
+    """Return the data set, its size and the task."""
+    return (
+        f"{metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, "
+        f"task `{metrics['task']}`"
+    )
+
+
+def describe_scoring(experiment: Experiment) -> str:
+    """Return how a run's scores were taken."""
+    validation, training = experiment.validation, experiment.training
+    split = (
+        f"Hold-out: one fold of {validation.folds}, scored once"
+        if validation.hold_out
+        else f"{validation.folds}-fold cross-validation, each fold scored once; "
+        "mean ± sample std over folds"
+    )
+    epoch = (
+        f"the epoch chosen on {training.inner_fraction:.0%} of the training songs"
+        if training.early_stopping
+        else "the last epoch counts"
+    )
+    return (
+        f"{split}. No song (or artist, where known) is in two folds. {describe_unit(experiment)} "
+        f"seg_num {experiment.segments.seg_num}, width {experiment.network.width:g}; "
+        f"{training.epochs} epochs, {epoch}."
+    )
+
+
+def describe_unit(experiment: Experiment) -> str:
+    """Return which segments of a song its score is taken from."""
+    segments = experiment.segments
+    if segments.sampling == "simple":
+        return f"One random segment of {segments.seg_len:g} s a song is scored."
+    return f"The mean over all a song's segments of {segments.seg_len:g} s is scored."
+
+
+# === Sections ===
+
+
+def render_images(captions: dict[str, str]) -> str:
+    """Return the images `plots/<name>.png`, each over its caption."""
+    images = (f"![{caption}](plots/{name}.png)\n\n{caption}" for name, caption in captions.items())
+    return "\n\n".join(images)
+
+
+def render_notes(metrics: dict) -> str:
+    """Return the section on the data's notes and the tracks left out; empty without any."""
+    notes = [f"- {note}" for note in metrics["notes"]]
+    notes += [f"- left out, unusable: {reason}" for reason in metrics["left_out"].values()]
+    return "\n".join(["## About the data", "", *notes]) if notes else ""
+
+
+def render_environment(made_with: dict, metrics: dict) -> str:
+    """Return the section on versions, machine and time. made_with: as of `environment.json`."""
+    return (
+        f"## Made with\n\n{environment.summarize(made_with)}; "
+        f"{metrics['seconds'] / 60:.1f} minutes. All settings: `config.json`."
+    )

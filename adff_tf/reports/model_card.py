@@ -1,49 +1,72 @@
-"""TODO adff_tf.reports.model_card."""
-
-from pathlib import Path
+"""`model_card.md`: the data, scores and limits of a run's model, to go with `model.keras`."""
 
 from .. import datasets
 from ..config import Experiment
-from ..tasks import Task
-from .markdown import describe_scoring, environment_lines, score_table, verdict
+from ..tasks import TASKS
+from .markdown import (
+    describe_scoring,
+    format_score_table,
+    format_verdict,
+    join_blocks,
+    render_environment,
+)
+
+SYNTHETIC = """\
+It was trained on synthetic music, whose labels follow a formula: it shows that the program works, \
+and says nothing about people's emotions."""
+
+USE = """\
+sorting, searching and curves over time, for music like the data set's. The predictions estimate \
+the mean annotation of listeners like the data set's annotators, on the data set's scale mapped \
+to [-1, 1]."""
+
+LIMITS = """\
+- one person's feelings, or any decision about a person;
+- speech, noise, or kinds of music that the data set lacks: the model predicts without a warning;
+- small differences: the model does not separate two songs that are closer than the RMSE above."""
 
 
-def render_model_card(folder: Path, experiment: Experiment, task: Task, metrics: dict) -> str:
-    """What someone should know who is given `model.keras` alone."""
-    network, segments, name = experiment.network, experiment.segments, folder.resolve().name
+def render_model_card(name: str, experiment: Experiment, metrics: dict, made_with: dict) -> str:
+    """Return a run's model card.
+
+    Args:
+        name: the run folder's name.
+        metrics, made_with: the content of `metrics.json` and `environment.json`.
+    """
+    terms = datasets.terms(metrics["source"])
+    final = (
+        "a model of the same settings, trained on all tracks after scoring"
+        if experiment.validation.final_model
+        else "fold 1's model itself"
+    )
+    return join_blocks(
+        f"# Model card: {name}",
+        _describe_model(experiment),
+        "## Made from",
+        f"{metrics['tracks']} tracks of {metrics['groups']} groups: {terms} "
+        "A model is made from its data: make sure that your use of it agrees with their terms.",
+        SYNTHETIC if metrics["source"].startswith("synthetic") else "",
+        "## Scores",
+        format_score_table(metrics),
+        format_verdict(metrics),
+        f"{describe_scoring(experiment)} `model.keras` is {final}.",
+        "## Use it for",
+        USE,
+        "## Do not use it for",
+        LIMITS,
+        render_environment(made_with, metrics),
+    )
+
+
+def _describe_model(experiment: Experiment) -> str:
+    task, network, segments = TASKS[experiment.task], experiment.network, experiment.segments
     outputs = (
         " and ".join(task.targets) + " in [-1, 1]"
         if task.is_regression
         else "the classes " + ", ".join(task.classes)
     )
-    is_final = experiment.validation.final_model
-    whose = (
-        "a model of the same settings, trained on all tracks after the scores were taken"
-        if is_final
-        else "fold 1's model itself"
+    return (
+        f"ADFF (Huang et al., Interspeech 2022) by adff-tf: {segments.seg_len:g} s of music to "
+        f"{outputs}. Width {network.width:g} of the paper's, seg_num {segments.seg_num}"
+        f"{'' if network.se else ', without SE'}{'' if network.tflm else ', without TFLM'}."
     )
-    built_in = [
-        "It was trained on music made in code, whose labels follow a formula: it shows that the program works, and says nothing "
-        "about what people feel.", "",
-    ]  # fmt: skip
-    lines = [
-        f"# Model card: {name}", "",
-        f"ADFF (Huang et al., Interspeech 2022) by adff-tf: {segments.seg_len:g} s of music to {outputs}. "
-        f"Width {network.width:g} of the paper's, seg_num {segments.seg_num}{'' if network.se else ', without SE'}"
-        f"{'' if network.tflm else ', without TFLM'}.", "",
-        "## Made from", "",
-        f"{metrics['tracks']} tracks of {metrics['groups']} groups: {datasets.terms(metrics['source'])} "
-        "A model is made from its data: see to it that your use of it agrees with their terms.", "",
-        *(built_in if metrics["source"].startswith("synthetic") else []),
-        "## Scores", "", *score_table(task, metrics), "", *verdict(task, metrics), "",
-        f"{describe_scoring(experiment)} `model.keras` is {whose}.", "",
-        "## Use it for", "",
-        "music like that of the data set, by listeners like its annotators, heard as the mean of many: sorting, searching, curves "
-        "over time. The numbers are what an average annotator would have said, on the data set's scale mapped to [-1, 1].", "",
-        "## Do not use it for", "",
-        "- what one person feels, or anything decided about a person;",
-        "- speech, noise, or music of kinds that the data set has not: it answers all the same, and nothing warns of it;",
-        "- small differences: two songs nearer to each other than the RMSE above are not told apart.", "",
-        *environment_lines(folder, metrics),
-    ]  # fmt: skip
-    return "\n".join(lines)

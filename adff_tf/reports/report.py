@@ -1,10 +1,12 @@
-"""What a run or an evaluation shows: `report.md` and its plots, made from its folder's files alone, so that it can be made again.
+"""`report.md`, `plots/` and `model_card.md` of a finished run or evaluation.
 
-Plots: learning curves; predicted against true and the valence-arousal plane for numbers; a confusion matrix for classes.
+They are made from the folder's files alone, so that they can be made again. The `render_` functions
+return text; the `write_` functions read and write the files. Plots: learning curves of a run;
+predicted against true and the valence-arousal plane for regression; a confusion matrix for classes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,132 +16,136 @@ from ..config import Experiment
 from ..support.files import atomic_write
 from ..tasks import TASKS, Task
 from .markdown import (
-    data_lines,
+    describe_data,
     describe_scoring,
-    describe_unit,
-    dynamic_table,
-    environment_lines,
-    fold_table,
-    image_lines,
-    score_table,
-    verdict,
+    format_fold_table,
+    join_blocks,
+    render_environment,
+    render_evaluation_scores,
+    render_images,
+    render_notes,
+    render_scores,
 )
 from .model_card import render_model_card
-from .plots import confusion, dynamic_scores, learning_curves, plane, predicted_vs_true
+from .plots import (
+    draw_confusion,
+    draw_curve_scores,
+    draw_label_plane,
+    draw_learning_curves,
+    draw_predicted_vs_true,
+)
+
+CAPTIONS = {
+    "learning_curves": "Training loss by epoch, a line a fit.",
+    "confusion": "Songs by their true class and the predicted class.",
+    "predicted_vs_true": "Predicted against true, a point a song; on the line they are equal.",
+    "plane": "The valence-arousal plane: each song's label and the network's prediction.",
+    "dynamic": "Predicted against annotated over time: correlation and RMSE, a point a song.",
+}
 
 
-def write(folder: Path, experiment: Experiment) -> Path:
-    """Write `report.md`, `plots/*.png` and `model_card.md` of a finished run; returns the report's path."""
-    task = TASKS[experiment.task]
-    metrics = json.loads((folder / "metrics.json").read_text())
-    figures = {
-        "learning_curves": (learning_curves(folder), "Training loss by epoch, a line a fit.")
-    }
-    figures |= _figures(task, _predictions(folder, len(metrics["folds"])))
-    with atomic_write(folder / "model_card.md") as file:
-        file.write_text(render_model_card(folder, experiment, task, metrics))
-    return _finish(
-        folder, figures, lambda captions: _markdown(folder, experiment, task, metrics, captions)
+def write_report(folder: Path, experiment: Experiment) -> None:
+    """Write `report.md`, `plots/*.png` and `model_card.md` of a finished run."""
+    task, name = TASKS[experiment.task], folder.resolve().name
+    metrics, made_with = (
+        _read_json(folder / "metrics.json"),
+        _read_json(folder / "environment.json"),
     )
-
-
-def write_evaluation(folder: Path, experiment: Experiment) -> Path:
-    """Write `report.md` and `plots/*.png` of a model scored on a data set; returns the report's path."""
-    task = TASKS[experiment.task]
-    metrics = json.loads((folder / "metrics.json").read_text())
-    figures = _figures(task, pd.read_csv(folder / "predictions.csv"))
-    if metrics["dynamic"]:
-        caption = (
-            "Predicted against annotated over time, by song: the correlation and the RMSE of each."
-        )
-        figures["dynamic"] = (dynamic_scores(task, pd.read_csv(folder / "dynamic.csv")), caption)
-    return _finish(
-        folder,
-        figures,
-        lambda captions: _evaluation_markdown(folder, experiment, task, metrics, captions),
-    )
-
-
-def _figures(task: Task, predictions: pd.DataFrame) -> dict[str, tuple[Figure, str]]:
-    """The plots of a table of predictions, by name, with their captions."""
-    if not task.is_regression:
-        return {
-            "confusion": (
-                confusion(task, predictions),
-                "Songs by their true class and the class predicted.",
-            )
-        }
-    caption = "Predicted against true, a point a song; on the line they are equal."
-    figures = {"predicted_vs_true": (predicted_vs_true(task, predictions), caption)}
-    if task.targets == ("valence", "arousal"):
-        caption = "The valence-arousal plane: each song's label and where the network puts it."
-        figures["plane"] = (plane(predictions), caption)
-    return figures
-
-
-def _finish(
-    folder: Path, figures: dict[str, tuple[Figure, str]], text: Callable[[dict[str, str]], str]
-) -> Path:
-    """Write the figures, and report.md with the text made from their captions."""
-    for name, (figure, _) in figures.items():
-        with atomic_write(folder / "plots" / f"{name}.png") as file:
-            figure.savefig(file, dpi=130)
-    with atomic_write(folder / "report.md") as file:
-        file.write_text(text({name: caption for name, (_, caption) in figures.items()}))
-    return folder / "report.md"
-
-
-def _predictions(folder: Path, folds: int) -> pd.DataFrame:
-    return pd.concat(
+    predictions = pd.concat(
         [
-            pd.read_csv(folder / f"fold{n}" / "predictions.csv").assign(fold=n)
-            for n in range(1, folds + 1)
+            pd.read_csv(folder / f"fold{fold}" / "predictions.csv")
+            for fold in range(1, len(metrics["folds"]) + 1)
         ],
         ignore_index=True,
     )
+    histories = {
+        file.parent.name.replace("fold", "fold "): pd.read_csv(file)
+        for file in sorted(folder.glob("*/history.csv"))
+    }
+    figures = {"learning_curves": draw_learning_curves(histories)}
+    figures |= _draw_predictions(task, predictions)
+    _save_figures(folder, figures)
+    card = render_model_card(name, experiment, metrics, made_with)
+    _write_text(folder / "model_card.md", card)
+    _write_text(folder / "report.md", render_report(name, experiment, metrics, made_with, figures))
 
 
-# === Text ===
-
-
-def _markdown(
-    folder: Path, experiment: Experiment, task: Task, metrics: dict, captions: dict[str, str]
-) -> str:
-    lines = [
-        f"# {folder.resolve().name}", "",
-        f"ADFF on {metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, task `{task.name}`.", "",
-        describe_scoring(experiment), "", "## Scores", "", *score_table(task, metrics), "",
-        "Mean: what predicting the training tracks' mean (or commonest class) scores. "
-        f"{task.linear_baseline.capitalize()} regression sees the mean and std of every mel band over the track.",
-        "", *verdict(task, metrics), "", "## Each fold", "", *fold_table(metrics), "",
-    ]  # fmt: skip
-    return "\n".join(
-        [*lines, *image_lines(captions), *data_lines(metrics), *environment_lines(folder, metrics)]
+def write_evaluation_report(folder: Path, experiment: Experiment) -> None:
+    """Write `report.md` and `plots/*.png` of a finished evaluation."""
+    task, name = TASKS[experiment.task], folder.resolve().name
+    metrics, made_with = (
+        _read_json(folder / "metrics.json"),
+        _read_json(folder / "environment.json"),
     )
-
-
-def _evaluation_markdown(
-    folder: Path, experiment: Experiment, task: Task, metrics: dict, captions: dict[str, str]
-) -> str:
-    trained = metrics["trained_on"]
-    lines = [
-        f"# {folder.resolve().name}", "",
-        f"`{metrics['model']}` scored on {metrics['source']}: {metrics['tracks']} tracks of {metrics['groups']} groups, "
-        f"task `{task.name}`. {describe_unit(experiment)}", "",
-        f"**{trained} of these tracks were trained on: the scores do not show how the model does on new music.**"
-        if trained else "None of these tracks was trained on.", "",
-        "## Scores", "", *score_table(task, metrics), "",
-    ]  # fmt: skip
+    figures = _draw_predictions(task, pd.read_csv(folder / "predictions.csv"))
     if metrics["dynamic"]:
-        lines += [
-            "## Over time", "",
-            f"Predicted curve against annotations over time, {metrics['dynamic']['songs']} songs: mean ± sample std over "
-            "songs. The value at a time is the curve's between the middles of the windows about it; before the first and after the "
-            "last middle it is theirs.", "", *dynamic_table(metrics["dynamic"]), "",
-        ]  # fmt: skip
-    return "\n".join(
-        [*lines, *image_lines(captions), *data_lines(metrics), *environment_lines(folder, metrics)]
+        figures["dynamic"] = draw_curve_scores(task, pd.read_csv(folder / "dynamic.csv"))
+    _save_figures(folder, figures)
+    report = render_evaluation_report(name, experiment, metrics, made_with, figures)
+    _write_text(folder / "report.md", report)
+
+
+def render_report(
+    name: str, experiment: Experiment, metrics: dict, made_with: dict, plots: Iterable[str]
+) -> str:
+    """Return a run's `report.md`.
+
+    Args:
+        name: the run folder's name.
+        metrics, made_with: the content of `metrics.json` and `environment.json`.
+        plots: names of the plots, keys of `CAPTIONS`.
+    """
+    return join_blocks(
+        f"# {name}",
+        f"ADFF on {describe_data(metrics)}.",
+        describe_scoring(experiment),
+        "## Scores",
+        render_scores(metrics),
+        "## Each fold",
+        format_fold_table(metrics),
+        *_render_end(metrics, made_with, plots),
     )
 
 
-# === Plots ===
+def render_evaluation_report(
+    name: str, experiment: Experiment, metrics: dict, made_with: dict, plots: Iterable[str]
+) -> str:
+    """Return an evaluation's `report.md`. Arguments as for `render_report`."""
+    return join_blocks(
+        f"# {name}",
+        render_evaluation_scores(experiment, metrics),
+        *_render_end(metrics, made_with, plots),
+    )
+
+
+def _render_end(metrics: dict, made_with: dict, plots: Iterable[str]) -> list[str]:
+    return [
+        render_images({plot: CAPTIONS[plot] for plot in plots}),
+        render_notes(metrics),
+        render_environment(made_with, metrics),
+    ]
+
+
+def _draw_predictions(task: Task, predictions: pd.DataFrame) -> dict[str, Figure]:
+    """Return the figures of a table of predictions by name."""
+    if not task.is_regression:
+        return {"confusion": draw_confusion(task, predictions)}
+    figures = {"predicted_vs_true": draw_predicted_vs_true(task, predictions)}
+    if task.targets == ("valence", "arousal"):
+        figures["plane"] = draw_label_plane(predictions)
+    return figures
+
+
+def _save_figures(folder: Path, figures: dict[str, Figure]) -> None:
+    for name, figure in figures.items():
+        with atomic_write(folder / "plots" / f"{name}.png") as file:
+            figure.savefig(file, dpi=130)
+
+
+def _write_text(file: Path, text: str) -> None:
+    with atomic_write(file) as temporary:
+        temporary.write_text(text)
+
+
+def _read_json(file: Path) -> dict:
+    return json.loads(file.read_text())

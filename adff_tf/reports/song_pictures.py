@@ -1,75 +1,78 @@
-"""Pictures of what a model heard: a song's curve over its waveform, its path through the plane, and many songs on one plane.
+"""Pictures of predictions: a song's curve, its path through the plane, and many songs on a plane.
 
-Each function returns a matplotlib figure; `Pictures` makes the files, PNG and SVG. Colours: arousal orange, valence blue; the four
-quadrants keep theirs in every picture.
+The `draw_` functions return a matplotlib figure of an `Emotion`; `Pictures` writes the files, PNG
+and SVG. Colours: arousal orange, valence blue; the quadrants have the same four in every picture.
+Letters that matplotlib's own font lacks are drawn as boxes.
 """
 
 import re
 import warnings
-from collections.abc import Sequence, Set
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from matplotlib import font_manager, rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ..inference.emotion import Emotion
 from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, TASKS
+from .plots import BLUE, ORANGE
 
-COLOURS = {"valence": "#2b6cb0", "arousal": "#dd6b20"}
-QUADRANTS = {  # (towards positive valence, towards positive arousal): colour, what such music is often called
+COLOURS = {"valence": BLUE, "arousal": ORANGE}
+QUADRANTS = {  # signs of valence and arousal; colour; common words for such music
     "Q1": ((1, 1), "#f6e05e", "happy, excited"),
     "Q2": ((-1, 1), "#fc8181", "tense, angry"),
     "Q3": ((-1, -1), "#90cdf4", "sad, gloomy"),
     "Q4": ((1, -1), "#9ae6b4", "calm, content"),
 }
 GREY = "#718096"
-MOST_NAMES = 40  # songs named on one plane
+Style = dict[str, Any]  # keywords of matplotlib
+MOST_NAMES = 40  # songs named on a plane
+MOST_POINTS = 300  # of a curve
+MOST_STEPS = 60  # of a path
+TICKS_MIN = (2, 5, 10, 20, 30, 60, 120, 10**6)  # minutes between the ticks of a long recording
 
 
 class Pictures:
-    """Writes the pictures of songs into a folder as they come: `<song>-curve`, `<song>-path` and, of several, `songs`, each .png
-    and .svg. A path and the plane of songs need both targets; other tasks have the curve alone."""
+    """Writes the pictures of songs into a folder as the songs come.
+
+    Files: `<song>-curve`, `<song>-path` and, of several songs, `songs`, each .png and .svg. A path
+    and the plane of songs need both targets; other tasks have the curve alone.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._names: set[str] = set()
+        self._stems: set[str] = set()
         self._songs: list[Emotion] = []
 
     def add(self, emotion: Emotion) -> list[Path]:
-        """Write a song's pictures; their files."""
-        name = _unique(emotion, self._names)
-        self._names.add(name)
+        """Write a song's pictures and return their files."""
+        stem = _unused_stem(emotion, self._stems)
+        self._stems.add(stem)
         self._songs.append(emotion)
-        with _lettered([emotion]):
-            drawn = {f"{name}-curve": curve(emotion)} | (
-                {f"{name}-path": path(emotion)} if _is_plane(emotion) else {}
-            )
-            return [
-                file for stem, figure in drawn.items() for file in _save(figure, self.folder / stem)
-            ]
+        files = _save(draw_curve(emotion), self.folder / f"{stem}-curve")
+        if _has_plane(emotion):
+            files += _save(draw_path(emotion), self.folder / f"{stem}-path")
+        return files
 
     def finish(self) -> list[Path]:
-        """Write the plane of all songs, where there are several; its files."""
-        if len(self._songs) < 2 or not _is_plane(self._songs[0]):
+        """Write the plane of all songs, if there are several, and return its files."""
+        if len(self._songs) < 2 or not _has_plane(self._songs[0]):
             return []
-        with _lettered(self._songs):
-            return _save(plane(self._songs), self.folder / "songs")
+        return _save(draw_plane(self._songs), self.folder / "songs")
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
     files = []
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing from"
-        )  # a song's name in letters that no font has
+    with warnings.catch_warnings():  # letters in a song's name that the font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively")
         for suffix, options in ((".png", {"dpi": 140}), (".svg", {"metadata": {"Date": None}})):
             files.append(stem.with_name(stem.name + suffix))
             with atomic_write(files[-1]) as file:
@@ -77,183 +80,34 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
     return files
 
 
-def curve(emotion: Emotion) -> Figure:
-    """The waveform's outline and, above it, the targets (or class probabilities) at the middle of each window.
+# === Curve ===
 
-    With both targets the ground is shaded in the colour of the quadrant they are in.
+
+def draw_curve(emotion: Emotion) -> Figure:
+    """Draw targets or class probabilities at the middle of each window, under the waveform.
+
+    With both targets the background has the colour of the quadrant at that time.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     wave, axis = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3.2))
-    _outline(wave, emotion)
-    all_windows, emotion = emotion, _thinned(emotion)
-    middle = (emotion.start + emotion.end) / 2
-    edges = _edges(emotion)
+    _draw_outline(wave, emotion)
+    drawn = _reduce_windows(emotion, MOST_POINTS)
     if emotion.task.is_regression:
-        low, high = emotion.scale
-        for name in emotion.task.targets:
-            axis.plot(
-                middle,
-                emotion.windows[name],
-                color=COLOURS[name],
-                linewidth=1.8,
-                marker=_marker(middle),
-                label=name,
-            )
-            if emotion is not all_windows:
-                least, greatest = (
-                    _binned(all_windows.windows[name], reduce) for reduce in (np.min, np.max)
-                )
-                axis.fill_between(
-                    middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0
-                )
-        axis.axhline((low + high) / 2, color=GREY, linewidth=0.7)
-        _limits(axis.set_ylim, emotion, emotion.task.targets)
-        axis.set_ylabel(f"from {low:g} to {high:g}")
-        if _is_plane(emotion):
-            _shade(axis, edges, _quadrants(emotion))
+        _draw_targets(axis, emotion, drawn)
     else:
-        for k, name in enumerate(emotion.task.classes):
-            colour = QUADRANTS[name][1] if name in QUADRANTS else None
-            axis.plot(
-                middle,
-                emotion.windows[PROBABILITIES][:, k],
-                color=colour,
-                linewidth=2.2,
-                marker=_marker(middle),
-                label=name,
-            )
-        axis.set(ylim=(0, 1), ylabel="probability")
-    axis.legend(
-        frameon=False,
-        ncols=6,
-        fontsize=8,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        borderaxespad=0.1,
-    )
-    note = f"each point: {emotion.window_s:g} s around it"
-    if emotion.is_padded:
-        note = "shorter than a window: padded with silence"
-    elif emotion is not all_windows:
-        note = f"mean and range of {len(all_windows.start) / len(emotion.start):.0f} windows of {emotion.window_s:g} s each"
-    _time_axis(axis, emotion, note)
+        _draw_probabilities(axis, drawn)
+    place: Style = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1}
+    axis.legend(frameon=False, ncols=6, fontsize=8, **place)
+    _label_time(axis.xaxis, emotion.seconds, f" ({_describe_points(emotion, drawn)})")
     axis.set_xlim(0, emotion.seconds)
     wave.set_title(_title(emotion))
     return figure
 
 
-def path(emotion: Emotion) -> Figure:
-    """The song's way through the valence-arousal plane, light at its start and dark at its end; the cross is its mean."""
-    figure, axis = _plane_axes(emotion, [emotion])
-    emotion = _thinned(emotion, 60)
-    x, y = emotion.windows["valence"], emotion.windows["arousal"]
-    middle = (emotion.start + emotion.end) / 2
-    points = np.stack([x, y], axis=1)
-    if len(points) > 1:
-        steps = LineCollection(
-            list(np.stack([points[:-1], points[1:]], axis=1)),
-            array=middle[:-1],
-            cmap="viridis_r",
-            linewidths=1.5,
-        )
-        axis.add_collection(steps)
-    dots = axis.scatter(
-        x, y, c=middle, cmap="viridis_r", s=22, zorder=3, vmin=0, vmax=emotion.seconds
-    )
-    axis.scatter(
-        [emotion.valence],
-        [emotion.arousal],
-        marker="+",
-        s=180,
-        color="black",
-        zorder=4,
-        label="the song's mean",
-    )
-    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
-    for k, name, offset, align in ((0, "start", (7, 7), "left"), (-1, "end", (-7, -13), "right")):
-        if len(points) > 1:
-            axis.annotate(
-                name,
-                points[k],
-                xytext=offset,
-                textcoords="offset points",
-                fontsize=9,
-                ha=align,
-                bbox=box,
-                zorder=5,
-            )
-    axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
-    _time_axis(figure.colorbar(dots, shrink=0.7).ax, emotion)
-    axis.set_title(_title(emotion))
-    return figure
-
-
-def plane(emotions: Sequence[Emotion]) -> Figure:
-    """Songs on the valence-arousal plane, with their names as long as they are few."""
-    figure, axis = _plane_axes(emotions[0], emotions)
-    for emotion in emotions:
-        axis.errorbar(
-            emotion.valence, emotion.arousal,
-            xerr=emotion.std["valence"], yerr=emotion.std["arousal"],
-            fmt="o", markersize=5, color="#1a202c", ecolor=GREY, elinewidth=0.6,
-        )  # fmt: skip
-    if len(emotions) <= MOST_NAMES:
-        _name_points(axis, emotions)
-    axis.set_title(
-        f"{len(emotions)} songs; the bars are the std over a song's windows", fontsize=10
-    )
-    return figure
-
-
-# === Parts ===
-
-
-def _plane_axes(emotion: Emotion, emotions: Sequence[Emotion]) -> tuple[Figure, Axes]:
-    low, high = emotion.scale
-    middle = (low + high) / 2
-    figure = Figure(figsize=(7.4, 6.8), layout="constrained")
-    axis = figure.subplots()
-    for limits, name in ((axis.set_xlim, "valence"), (axis.set_ylim, "arousal")):
-        limits(*_reach(emotions, (name,)))
-    left, right, bottom, top = (*axis.get_xlim(), *axis.get_ylim())
-    for name, ((right_of, above), colour, words) in QUADRANTS.items():
-        x, y = (
-            ((middle, right) if right_of > 0 else (left, middle)),
-            ((middle, top) if above > 0 else (bottom, middle)),
-        )
-        axis.fill_between(x, y[0], y[1], color=colour, alpha=0.16, linewidth=0)
-        corner = (x[1] if right_of > 0 else x[0], y[1] if above > 0 else y[0])
-        axis.annotate(
-            f"{name} {words}", corner, xytext=(-6 * right_of, -6 * above), textcoords="offset points", color=GREY, fontsize=9,
-            ha="right" if right_of > 0 else "left", va="top" if above > 0 else "bottom",
-        )  # fmt: skip
-    axis.axhline(middle, color=GREY, linewidth=0.7)
-    axis.axvline(middle, color=GREY, linewidth=0.7)
-    axis.set(
-        xlabel=f"valence, {low:g} to {high:g}",
-        ylabel=f"arousal, {low:g} to {high:g}",
-        aspect="equal",
-    )
-    return figure, axis
-
-
-def _reach(emotions: Sequence[Emotion], names: Sequence[str]) -> tuple[float, float]:
-    """The scale's ends, or further where values lie outside it."""
-    low, high = emotions[0].scale
-    values = np.concatenate([emotion.windows[name] for emotion in emotions for name in names])
-    margin = 0.03 * (high - low)
-    return min(low, values.min()) - margin, max(high, values.max()) + margin
-
-
-def _limits(set_limits, emotion: Emotion, names: Sequence[str]) -> None:
-    set_limits(*_reach([emotion], names))
-
-
-def _outline(axis: Axes, emotion: Emotion) -> None:
-    """The waveform's peaks, mirrored; at most 2000 of them."""
-    peaks = emotion.peaks
-    step = max(1, len(peaks) // 2000)
-    peaks = np.maximum.reduceat(peaks, np.arange(0, len(peaks), step))
+def _draw_outline(axis: Axes, emotion: Emotion) -> None:
+    """Draw the waveform's peaks, at most 2000, above and below zero."""
+    step = max(1, len(emotion.peaks) // 2000)
+    peaks = np.maximum.reduceat(emotion.peaks, np.arange(0, len(emotion.peaks), step))
     at = np.linspace(0, emotion.seconds, len(peaks), endpoint=False)
     axis.fill_between(at, -peaks, peaks, color=GREY, alpha=0.7, linewidth=0, step="post")
     top = float(peaks.max(initial=0.05))
@@ -262,161 +116,240 @@ def _outline(axis: Axes, emotion: Emotion) -> None:
     axis.tick_params(bottom=False, labelbottom=False)
 
 
-def _edges(emotion: Emotion) -> np.ndarray:
-    """Where the ground of one window's point ends and the next begins: half-way between their middles."""
-    middle = (emotion.start + emotion.end) / 2
-    return np.concatenate([[0.0], (middle[1:] + middle[:-1]) / 2, [emotion.seconds]])
+def _draw_targets(axis: Axes, emotion: Emotion, drawn: Emotion) -> None:
+    """Draw each target's curve. drawn: the emotion with its windows reduced to the points."""
+    middle, (low, high) = _middles(drawn), emotion.scale
+    for name in emotion.task.targets:
+        style: Style = {"color": COLOURS[name], "linewidth": 1.8, "marker": _marker(drawn)}
+        axis.plot(middle, drawn.windows[name], label=name, **style)
+        if drawn is not emotion:
+            least, greatest = (
+                _bin_windows(emotion.windows[name], reduce, MOST_POINTS)
+                for reduce in (np.min, np.max)
+            )
+            axis.fill_between(middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0)
+    axis.axhline((low + high) / 2, color=GREY, linewidth=0.7)
+    axis.set_ylim(*_limits([drawn], emotion.task.targets))
+    axis.set_ylabel(f"from {low:g} to {high:g}")
+    if _has_plane(emotion):
+        _shade_quadrants(axis, drawn)
 
 
-def _quadrants(emotion: Emotion) -> list[str]:
-    middle, quadrants = sum(emotion.scale) / 2, TASKS["quadrant"]
-    numbers = quadrants.class_index(
-        emotion.windows["valence"] - middle, emotion.windows["arousal"] - middle
+def _draw_probabilities(axis: Axes, drawn: Emotion) -> None:
+    for k, name in enumerate(drawn.task.classes):
+        color = QUADRANTS[name][1] if name in QUADRANTS else None
+        style: Style = {"color": color, "linewidth": 2.2, "marker": _marker(drawn)}
+        axis.plot(_middles(drawn), drawn.windows[PROBABILITIES][:, k], label=name, **style)
+    axis.set(ylim=(0, 1), ylabel="probability")
+
+
+def _shade_quadrants(axis: Axes, emotion: Emotion) -> None:
+    """Colour the background by quadrant; it changes half-way between the middles of windows."""
+    middle, zero, quadrant = _middles(emotion), sum(emotion.scale) / 2, TASKS["quadrant"]
+    edges = np.concatenate([[0.0], (middle[1:] + middle[:-1]) / 2, [emotion.seconds]])
+    indices = quadrant.class_index(
+        emotion.windows["valence"] - zero, emotion.windows["arousal"] - zero
     )
-    return [quadrants.classes[number] for number in numbers]
-
-
-def _shade(axis: Axes, edges: np.ndarray, quadrants: Sequence[str]) -> None:
     bottom, top = axis.get_ylim()
-    shown: set[str] = set()
-    for left, right, name in zip(edges[:-1], edges[1:], quadrants, strict=True):
-        _, colour, words = QUADRANTS[name]
-        label = None if name in shown else f"{name} {words}"
+    labelled: set[str] = set()
+    for left, right, index in zip(edges[:-1], edges[1:], indices, strict=True):
+        name = quadrant.classes[index]
+        _, color, words = QUADRANTS[name]
+        label = None if name in labelled else f"{name} {words}"
+        labelled.add(name)
+        style: Style = {"color": color, "alpha": 0.22, "linewidth": 0}
+        axis.fill_between((left, right), bottom, top, label=label, **style)
+
+
+def _describe_points(emotion: Emotion, drawn: Emotion) -> str:
+    if emotion.is_padded:
+        return "shorter than a window: padded with silence"
+    if drawn is emotion:
+        return f"each point: {emotion.window_s:g} s around it"
+    windows = len(emotion.start) / len(drawn.start)
+    return f"mean and range of {windows:.0f} windows of {emotion.window_s:g} s each"
+
+
+# === Plane ===
+
+
+def draw_path(emotion: Emotion) -> Figure:
+    """Draw the song's way through the plane, light to dark over time; the cross is its mean."""
+    figure, axis = _make_plane([emotion])
+    drawn = _reduce_windows(emotion, MOST_STEPS)
+    middle = _middles(drawn)
+    points = np.stack([drawn.windows["valence"], drawn.windows["arousal"]], axis=1)
+    if len(points) > 1:
+        steps = np.stack([points[:-1], points[1:]], axis=1)
+        style: Style = {"cmap": "viridis_r", "linewidths": 1.5}
+        axis.add_collection(LineCollection(list(steps), array=middle[:-1], **style))
+        _name_ends(axis, points)
+    style = {"cmap": "viridis_r", "vmin": 0, "vmax": emotion.seconds}
+    dots = axis.scatter(points[:, 0], points[:, 1], c=middle, s=22, zorder=3, **style)
+    style = {"marker": "+", "s": 180, "color": "black", "zorder": 4}
+    axis.scatter([drawn.valence], [drawn.arousal], label="the song's mean", **style)
+    axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    _label_time(figure.colorbar(dots, shrink=0.7).ax.yaxis, emotion.seconds)
+    axis.set_title(_title(emotion))
+    return figure
+
+
+def _name_ends(axis: Axes, points: np.ndarray) -> None:
+    """Write start and end beside the path's first and last point."""
+    box: Style = {
+        "boxstyle": "round,pad=0.15",
+        "facecolor": "white",
+        "edgecolor": "none",
+        "alpha": 0.75,
+    }
+    style: Style = {"textcoords": "offset points", "fontsize": 9, "bbox": box, "zorder": 5}
+    axis.annotate("start", tuple(points[0]), xytext=(7, 7), ha="left", **style)
+    axis.annotate("end", tuple(points[-1]), xytext=(-7, -13), ha="right", **style)
+
+
+def draw_plane(emotions: Sequence[Emotion]) -> Figure:
+    """Draw songs on the valence-arousal plane, with their names where there are few."""
+    figure, axis = _make_plane(emotions)
+    style: Style = {
+        "fmt": "o",
+        "markersize": 5,
+        "color": "#1a202c",
+        "ecolor": GREY,
+        "elinewidth": 0.6,
+    }
+    for emotion in emotions:
+        bars: Style = {"xerr": emotion.std["valence"], "yerr": emotion.std["arousal"]}
+        axis.errorbar(emotion.valence, emotion.arousal, **bars, **style)
+    if len(emotions) <= MOST_NAMES:
+        _name_songs(axis, emotions)
+    title = f"{len(emotions)} songs; the bars are the std over a song's windows"
+    axis.set_title(title, fontsize=10)
+    return figure
+
+
+def _make_plane(emotions: Sequence[Emotion]) -> tuple[Figure, Axes]:
+    """Return the coloured plane, large enough for the songs' windows."""
+    low, high = emotions[0].scale
+    middle = (low + high) / 2
+    figure = Figure(figsize=(7.4, 6.8), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlim=_limits(emotions, ["valence"]), ylim=_limits(emotions, ["arousal"]))
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    for name, ((valence, arousal), color, words) in QUADRANTS.items():
+        corner = (right if valence > 0 else left, top if arousal > 0 else bottom)
         axis.fill_between(
-            (left, right), bottom, top, color=colour, alpha=0.22, linewidth=0, label=label
+            sorted((middle, corner[0])), middle, corner[1], color=color, alpha=0.16, linewidth=0
         )
-        shown.add(name)
+        axis.annotate(
+            f"{name} {words}",
+            corner,
+            xytext=(-6 * valence, -6 * arousal),
+            textcoords="offset points",
+            color=GREY,
+            fontsize=9,
+            ha="right" if valence > 0 else "left",
+            va="top" if arousal > 0 else "bottom",
+        )
+    axis.axhline(middle, color=GREY, linewidth=0.7)
+    axis.axvline(middle, color=GREY, linewidth=0.7)
+    scale = f"{low:g} to {high:g}"
+    axis.set(xlabel=f"valence, {scale}", ylabel=f"arousal, {scale}", aspect="equal")
+    return figure, axis
 
 
-def _name_points(axis: Axes, emotions: Sequence[Emotion]) -> None:
-    """Each song's name beside its point; where names would cover each other, numbers, and the names in a list beside the plane."""
+def _name_songs(axis: Axes, emotions: Sequence[Emotion]) -> None:
+    """Write names beside the points; where these would overlap, numbers and a list of names."""
     low, high = axis.get_xlim()
-    width, line = 0.34 * (high - low), 0.05 * (high - low)  # of a name
     points = np.array([(emotion.valence, emotion.arousal) for emotion in emotions])
-    apart = np.abs(points[:, None] - points[None])
-    is_clear = ~(
-        (apart[..., 0] < width) & (apart[..., 1] < line) & ~np.eye(len(points), dtype=bool)
-    ).any()
-    rest = list(range(len(points)))
-    while rest:  # songs whose numbers would cover each other share one label
-        together = [k for k in rest if (apart[rest[0], k] < 0.025 * (high - low)).all()]
-        rest = [k for k in rest if k not in together]
-        point = points[together[0]]
-        is_left = point[0] < (low + high) / 2
-        axis.annotate(
-            _title(emotions[together[0]], 28) if is_clear else ", ".join(str(k + 1) for k in together),
-            point, xytext=(6 if is_left else -6, 4), textcoords="offset points", ha="left" if is_left else "right", fontsize=8,
-        )  # fmt: skip
-    if not is_clear:
-        names = "\n".join(
-            f"{number}  {_title(emotion, 34)}" for number, emotion in enumerate(emotions, start=1)
-        )
-        axis.annotate(
-            names, (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, linespacing=1.35
-        )
+    apart = np.abs(points[:, None] - points[None]) / (high - low)
+    overlap = (apart < (0.34, 0.05)).all(axis=-1)  # width and height of a name
+    if np.count_nonzero(overlap) == len(points):  # each with itself alone
+        for point, emotion in zip(points, emotions, strict=True):
+            _write_label(axis, point, _title(emotion, 28))
+        return
+    unlabelled = list(range(len(points)))
+    while unlabelled:  # songs whose numbers would overlap share a label
+        first = unlabelled[0]
+        together = [k for k in unlabelled if (apart[first, k] < 0.025).all()]
+        unlabelled = [k for k in unlabelled if k not in together]
+        _write_label(axis, points[first], ", ".join(str(k + 1) for k in together))
+    names = "\n".join(f"{k}  {_title(emotion, 34)}" for k, emotion in enumerate(emotions, start=1))
+    style: Style = {"va": "top", "fontsize": 8, "linespacing": 1.35}
+    axis.annotate(names, (1.03, 1), xycoords="axes fraction", **style)
 
 
-# === Letters ===
-
-
-def _lettered(emotions: Sequence[Emotion]) -> AbstractContextManager[None]:
-    """Pictures made within it take letters of names that matplotlib's own font lacks, Chinese ones say, from the system's fonts."""
-    families = ["DejaVu Sans"]
-    lacking = _lacking(
-        FT2Font(font_manager.findfont(families[0])), set("".join(map(_title, emotions)))
+def _write_label(axis: Axes, point: np.ndarray, text: str) -> None:
+    """Write a label beside a point, towards the middle of the plane."""
+    is_left = point[0] < sum(axis.get_xlim()) / 2
+    offset, align = ((6, 4), "left") if is_left else ((-6, 4), "right")
+    axis.annotate(
+        text, tuple(point), xytext=offset, textcoords="offset points", ha=align, fontsize=8
     )
-    files = font_manager.findSystemFonts() if lacking else []
-    for file in sorted(
-        files, key=lambda file: ("sans" not in file.lower(), "regular" not in file.lower(), file)
-    ):
-        if not lacking:
-            break
-        if "lastresort" in file.lower():  # it has a box for every letter
-            continue
-        try:
-            font = FT2Font(file)
-        except RuntimeError:  # a format that FreeType does not read
-            continue
-        if font.scalable and len(left := _lacking(font, lacking)) < len(lacking):
-            if font.family_name not in font_manager.get_font_names():
-                font_manager.fontManager.addfont(file)
-            families.append(font.family_name)
-            lacking = left
-    return rc_context({"font.family": families})
 
 
-def _lacking(font: FT2Font, letters: Set[str]) -> Set[str]:
-    return {letter for letter in letters if not font.get_char_index(ord(letter))}
+# === Windows, time and names ===
 
 
-# === Many windows ===
+def _has_plane(emotion: Emotion) -> bool:
+    return emotion.task.is_regression and set(emotion.task.targets) == {"valence", "arousal"}
 
 
-MOST_POINTS = 300  # of a curve
+def _middles(emotion: Emotion) -> np.ndarray:
+    """Return the middle of each window, `(windows,)` seconds."""
+    return (emotion.start + emotion.end) / 2
 
 
-def _binned(values: np.ndarray, reduce, count: int = MOST_POINTS) -> np.ndarray:
-    """Values of windows `(windows, …)` in `count` bins of equal length, each reduced to one: `(count, …)`."""
+def _marker(emotion: Emotion) -> str | None:
+    return "." if len(emotion.start) < 60 else None
+
+
+def _limits(emotions: Sequence[Emotion], names: Sequence[str]) -> tuple[float, float]:
+    """Return the scale's ends, or the targets' least and greatest beyond it, with a margin."""
+    low, high = emotions[0].scale
+    values = np.concatenate([emotion.windows[name] for emotion in emotions for name in names])
+    margin = 0.03 * (high - low)
+    return min(low, values.min()) - margin, max(high, values.max()) + margin
+
+
+def _bin_windows(values: np.ndarray, reduce: Callable, count: int) -> np.ndarray:
+    """Return values of windows `(windows, …)` reduced in bins of equal length, `(count, …)`."""
     return np.stack([reduce(part, axis=0) for part in np.array_split(values, count)])
 
 
-def _thinned(emotion: Emotion, most: int = MOST_POINTS) -> Emotion:
-    """The same, or where there are more windows than can be drawn, `most` means over neighbours."""
+def _reduce_windows(emotion: Emotion, most: int) -> Emotion:
+    """Return the emotion with means over neighbours where it has more than `most` windows."""
     if len(emotion.start) <= most:
         return emotion
-    windows = {name: _binned(values, np.mean, most) for name, values in emotion.windows.items()}
     return replace(
         emotion,
-        start=_binned(emotion.start, np.min, most),
-        end=_binned(emotion.end, np.max, most),
-        windows=windows,
+        start=_bin_windows(emotion.start, np.min, most),
+        end=_bin_windows(emotion.end, np.max, most),
+        windows={n: _bin_windows(values, np.mean, most) for n, values in emotion.windows.items()},
     )
 
 
-def _time_axis(axis: Axes, emotion: Emotion, note: str = "") -> None:
-    """Seconds along a time axis, or from ten minutes on minutes and hours; a colour bar's runs upwards."""
-    is_bar = not note
-    is_long = emotion.seconds >= 600
-    label = ("time, h:mm" if is_long else "seconds") + (f" ({note})" if note else "")
-    (axis.set_ylabel if is_bar else axis.set_xlabel)(label)
+def _label_time(axis: Axis, seconds: float, note: str = "") -> None:
+    """Label a time axis in seconds, or from ten minutes on in h:mm."""
+    is_long = seconds >= 600
+    axis.set_label_text(("time, h:mm" if is_long else "seconds") + note)
     if is_long:
-        ticks = axis.yaxis if is_bar else axis.xaxis
-        ticks.set_major_locator(
-            MultipleLocator(
-                60
-                * next(
-                    m for m in (2, 5, 10, 20, 30, 60, 120, 10**6) if emotion.seconds / 60 / m < 9
-                )
-            )
-        )
-        ticks.set_major_formatter(
+        minutes = next(step for step in TICKS_MIN if seconds / 60 / step < 9)
+        axis.set_major_locator(MultipleLocator(60 * minutes))
+        axis.set_major_formatter(
             FuncFormatter(lambda s, _: f"{int(s) // 3600}:{int(s) % 3600 // 60:02d}")
         )
 
 
-def _is_plane(emotion: Emotion) -> bool:
-    return emotion.task.is_regression and set(emotion.task.targets) == {"valence", "arousal"}
-
-
-def _marker(points: np.ndarray) -> str | None:
-    return "." if len(points) < 60 else None
-
-
-def _unique(emotion: Emotion, taken: set[str]) -> str:
-    """The song's name as part of a file's name: with its suffix where another song has the same, then with a number."""
-    name = Path("stdin" if emotion.path == "-" else emotion.path)
-    with_suffix = "-".join(filter(None, (name.stem, name.suffix[1:])))
-    plain, longer = (
-        re.sub(r"[^\w.-]+", "_", text.encode("utf-8", "replace").decode()) or "song"
-        for text in (name.stem, with_suffix)
-    )
-    return next(
-        n for n in (plain, longer, *(f"{longer}-{k}" for k in range(2, 10**6))) if n not in taken
-    )
+def _unused_stem(emotion: Emotion, used: set[str]) -> str:
+    """Return the song's name for files, numbered where another song has the same."""
+    name = Path("stdin" if emotion.path == "-" else emotion.path).stem
+    stem = re.sub(r"[^\w.-]+", "_", name.encode("utf-8", "replace").decode()) or "song"
+    numbered = (f"{stem}-{k}" for k in range(2, len(used) + 3))
+    return next(name for name in (stem, *numbered) if name not in used)
 
 
 def _title(emotion: Emotion, longest: int = 70) -> str:
-    """The song's name for people, on one line; a $ would start matplotlib's mathematics."""
+    """Return the song's name on one line; a $ would start matplotlib's mathematics."""
     name = "standard input" if emotion.path == "-" else Path(emotion.path).name
     name = " ".join(name.encode("utf-8", "replace").decode().split()).replace("$", r"\$")
     return name if len(name) <= longest else name[: longest - 1] + "…"

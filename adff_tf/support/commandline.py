@@ -1,4 +1,4 @@
-"""Command lines that consist of a program's own options and of every setting of an experiment."""
+"""Command lines made of a program's own options and every setting of an experiment."""
 
 import argparse
 import dataclasses
@@ -18,29 +18,36 @@ Options = TypeVar("Options")
 def parse(
     program: str, description: str, options: Options, start: Experiment, arguments: Sequence[str]
 ) -> tuple[Options, Experiment]:
-    """The options and the experiment that a command line names. Raises InputError; --help and unknown options exit.
+    """Return a command line's options and experiment. --help and an unknown option exit.
 
-    program, description: for --help. options: a dataclass with its defaults. start: the experiment that the arguments change.
+    Args:
+        program, description: for --help.
+        options: a dataclass instance with its defaults.
+        start: the experiment that the arguments change.
+        arguments: the command line's.
+
+    Raises:
+        InputError: a setting out of range, or settings that do not fit together.
     """
     import pydantic
     import tyro
 
     fields = {"main": options, "experiment": start}
-    bare: Any = tyro.conf.OmitArgPrefixes
+    without_prefix: Any = tyro.conf.OmitArgPrefixes
     command = dataclasses.make_dataclass(
-        "Command", [(name, bare[type(value)]) for name, value in fields.items()]
+        "Command", [(name, without_prefix[type(value)]) for name, value in fields.items()]
     )
     try:
-        found: Any = console.parse(
+        parsed: Any = console.parse(
             program, description, command, arguments, default=command(**fields)
         )
     except pydantic.ValidationError as error:
         raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
-    return found.main, found.experiment
+    return parsed.main, parsed.experiment
 
 
 def parse_known(arguments: Sequence[str], *names: str) -> argparse.Namespace:
-    """What some options say, `--preset` and so on, before the rest is looked at; None for those not given."""
+    """Return the values of a few options, such as `--preset`, None for those not given."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in names:
         parser.add_argument(name)
@@ -48,16 +55,16 @@ def parse_known(arguments: Sequence[str], *names: str) -> argparse.Namespace:
 
 
 def given_options(arguments: Sequence[str]) -> set[str]:
-    """The names of the options given, as Python spells them."""
-    return {
-        argument.split("=")[0].removeprefix("--").replace("-", "_")
-        for argument in arguments
-        if argument.startswith("--")
-    }
+    """Return the names of the given options, with underscores."""
+    options = [argument for argument in arguments if argument.startswith("--")]
+    return {option.split("=")[0].removeprefix("--").replace("-", "_") for option in options}
 
 
 def starting_point(arguments: Sequence[str]) -> Experiment:
-    """The experiment that --config or --preset names, which the other options change; by default fast with --data, else demo."""
+    """Return the experiment of --config or --preset, which the other options change.
+
+    The default is `fast` with --data, and `demo` without. Raises InputError.
+    """
     given = parse_known(arguments, "--preset", "--config", "--data")
     if given.config and given.preset:
         raise InputError("--config and --preset both name settings to start from; give one of them")
@@ -65,28 +72,26 @@ def starting_point(arguments: Sequence[str]) -> Experiment:
         start = read_config(Path(given.config))
         if given.data is None:
             return start
-        other = start.data.model_copy(
-            update={"kind": "auto", "label_range": None}
-        )  # which told of the saved data set
-        return start.model_copy(update={"data": other})
+        # layout and label range belong to the saved data set
+        data = start.data.model_copy(update={"kind": "auto", "label_range": None})
+        return start.model_copy(update={"data": data})
     name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
     return presets.PRESETS[name]()
 
 
 def read_config(file: Path) -> Experiment:
-    """The experiment in a config.json that the user named. Raises InputError."""
+    """Return the experiment in a config.json. Raises InputError."""
+    advice = "give a config.json of a run"
     try:
         return Experiment.from_json(expand_user(file).read_text(), str(file))
     except OSError as error:
-        raise InputError(
-            f"--config {file} cannot be read: {error.strerror}; give a config.json of a run"
-        ) from None
+        raise InputError(f"--config {file} cannot be read: {error.strerror}; {advice}") from None
     except UnicodeDecodeError:
-        raise InputError(f"--config {file} is not text; give a config.json of a run") from None
+        raise InputError(f"--config {file} is not text; {advice}") from None
 
 
 def with_absolute_path(experiment: Experiment) -> Experiment:
-    """The experiment, its data named from the root, so that a file made of it can be used from anywhere."""
+    """Return the experiment with its data's absolute path, for files that move elsewhere."""
     if experiment.data.data is None:
         return experiment
     data = experiment.data.model_copy(update={"data": expand_user(experiment.data.data).resolve()})
@@ -94,6 +99,6 @@ def with_absolute_path(experiment: Experiment) -> Experiment:
 
 
 def run_name(experiment: Experiment) -> str:
-    """A name for a folder: the data and the task."""
+    """Return a folder's name made of the data and the task."""
     data = experiment.data.data
     return f"{expand_user(data).resolve().stem if data else 'synthetic'}-{experiment.task}"

@@ -1,11 +1,12 @@
-"""What a person at the terminal sees: lines, progress bars, one clear line for an error. Knows nothing of music.
+"""Output of programs: lines, progress bars, and one clear line for an error.
 
-Parts that take long accept a `Reporter` and tell it what happens; `SILENT` is for callers that want to hear nothing.
+Long work takes a `Reporter` and calls its `log` and `bar`; `SILENT` prints nothing.
 """
 
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,22 +21,34 @@ from .files import disk_full_error, is_disk_full
 
 Advance = Callable[..., None]  # advance(steps=1, note="")
 
+LOG_INTERVAL_S = 60  # between the lines that stand for a long bar outside a terminal
+
+EXTRAS = {  # module: the extra that installs it
+    "tensorflow": "train", "keras": "train", "librosa": "train", "sklearn": "train",
+    "pandas": "train", "keras_tuner": "train", "tensorboard": "train", "psutil": "train",
+    "ai_edge_quantizer": "train", "matplotlib": "plot", "pyarrow": "score", "filelock": "score",
+    "grpc": "serve", "google": "serve", "ray": "ray",
+}  # fmt: skip
+
 
 class Reporter(Protocol):
-    """Someone who is told how the work goes."""
+    """Receives the progress of long work."""
 
     def log(self, text: str) -> None:
-        """A line worth keeping."""
+        """Print a line that is worth keeping."""
 
     def bar(
         self, label: str, total: int, passing: bool = False, minutely: bool = False
     ) -> contextlib.AbstractContextManager[Advance]:
-        """A bar over `total` steps; the block calls what it is given once a step. A passing one is followed by a line; a minutely
-        one, of hours, gives a line a minute where no bar is shown."""
+        """Show a bar over `total` steps; the block calls the `Advance` it is given once a step.
+
+        passing: a line with the result follows, so that none is printed outside a terminal.
+        minutely: outside a terminal, print a line a minute.
+        """
 
 
 class Silent:
-    """Hears nothing."""
+    """Prints nothing."""
 
     def log(self, text: str) -> None:
         pass
@@ -51,7 +64,7 @@ SILENT = Silent()
 
 
 class BarsOnly:
-    """Passes a reporter's bars on and keeps its lines: where a fit is one of many, its epochs are not worth one each."""
+    """Passes bars on and drops lines, for a fit that is one of many."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.bar = reporter.bar
@@ -61,15 +74,25 @@ class BarsOnly:
 
 
 class Terminal:
-    """Lines on standard output; bars on it too while it is a terminal, and only a line each where it is not.
+    """Prints lines and bars; outside a terminal a bar is a line.
 
-    With `stderr` all of it goes to standard error, which leaves standard output to a program's results.
+    stderr: print to standard error, which leaves standard output to a program's results.
     """
 
     def __init__(self, stderr: bool = False) -> None:
-        from rich.console import Console
+        self._stderr = stderr
+        self._console: Any = None
 
-        self.console = Console(highlight=False, soft_wrap=True, emoji=False, stderr=stderr)
+    @property
+    def console(self) -> Any:
+        """The rich console, imported at the first line."""
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(
+                highlight=False, soft_wrap=True, emoji=False, stderr=self._stderr
+            )
+        return self._console
 
     def log(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -78,7 +101,8 @@ class Terminal:
     def bar(
         self, label: str, total: int, passing: bool = False, minutely: bool = False
     ) -> Iterator[Advance]:
-        if not self.console.is_terminal:
+        stream = sys.stderr if self._stderr else sys.stdout
+        if not stream or not stream.isatty():
             if not passing:
                 self.log(f"{label} ({total}) …")
             yield self._lines(label, total) if minutely else lambda steps=1, note="": None
@@ -109,21 +133,24 @@ class Terminal:
             yield advance
 
     def _lines(self, label: str, total: int) -> Advance:
-        """A line a minute in a bar's place."""
-        done, told = 0, time.monotonic()
+        """Return an `Advance` that prints a line a minute."""
+        done, logged = 0, time.monotonic()
 
         def advance(steps: int = 1, note: str = "") -> None:
-            nonlocal done, told
+            nonlocal done, logged
             done += steps
-            if time.monotonic() - told >= 60:
-                told = time.monotonic()
+            if time.monotonic() - logged >= LOG_INTERVAL_S:
+                logged = time.monotonic()
                 self.log(f"{label}: {done} of {total}" + (f", {note}" if note else ""))
 
         return advance
 
 
+# === TensorFlow's own output ===
+
+
 def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up lines off the terminal. Works before TensorFlow is imported."""
+    """Keep TensorFlow's start-up lines off the terminal; call it before TensorFlow's import."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
@@ -131,13 +158,16 @@ def quiet_tensorflow() -> None:
 
 @contextlib.contextmanager
 def silence_stderr() -> Iterator[None]:
-    """Nothing reaches the terminal, not even from C++, which writes to the descriptor."""
+    """Drop standard error during the block, also from C++, which writes to the descriptor."""
+    if sys.stderr is None:  # closed
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     try:
-        with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
+        with warnings.catch_warnings(), open(os.devnull, "wb") as null:
             warnings.simplefilter("ignore")
-            os.dup2(nowhere.fileno(), 2)
+            os.dup2(null.fileno(), 2)
             yield
     finally:
         sys.stderr.flush()
@@ -146,15 +176,16 @@ def silence_stderr() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and have it look for accelerators; new releases print lines then whatever the environment says."""
+    """Import TensorFlow and find accelerators, without the lines that new releases print then."""
     with silence_stderr():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
-    logging.getLogger("tensorflow").setLevel(
-        logging.ERROR
-    )  # it warns where a second network is traced: that is what folds are
+    # TensorFlow warns when a second network is traced, which every fold does
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
+
+# === Command lines ===
 
 Options = TypeVar("Options")
 
@@ -166,21 +197,21 @@ def parse(
     arguments: Sequence[str],
     default: Options | None = None,
 ) -> Options:
-    """The options, a dataclass, that a command line names. --help and what is no option exit.
+    """Return a command line's options. --help and an unknown option exit.
 
-    program, description: for --help. default: what the arguments change, where it is not the dataclass's own defaults. None is an
-    option's default and nothing to type.
+    Args:
+        program, description: for --help.
+        options: a dataclass.
+        arguments: the command line's.
+        default: replaces the dataclass's own defaults.
     """
     import tyro
 
+    # None is a default, not a value to type
+    config = (tyro.conf.DisallowNone,)
     given: dict[str, Any] = {} if default is None else {"default": default}
     return tyro.cli(
-        options,
-        args=arguments,
-        description=description,
-        prog=program,
-        config=(tyro.conf.DisallowNone,),
-        **given,
+        options, args=arguments, description=description, prog=program, config=config, **given
     )
 
 
@@ -189,42 +220,58 @@ def run(
     arguments: Sequence[str] | None = None,
     stopped: str = "stopped. The same command goes on from here.",
 ) -> None:
-    """Run a command line: a user's mistake is one line on standard error and exit status 2. Ctrl-C, SIGTERM (`kill`, a container's
-    end) and SIGHUP (the terminal is closed) let the work tidy up, and then are `stopped` and status 130, 143 and 129.
+    """Run a command line.
 
-    arguments: what the command is called with; the process's own if None. An empty one is a mistake: as a path it would mean the
-    current folder, and it is what a shell makes of a variable in quotes that holds nothing.
+    A user's mistake prints one message on standard error and exits with 2, and so does a missing
+    extra. Ctrl-C, SIGTERM and SIGHUP end the work tidily, print `stopped` and exit with 130, 143
+    and 129.
+
+    Args:
+        command: called with the arguments.
+        arguments: the process's own if None. An empty one is refused: as a path it would mean the
+            current folder, and a shell makes it from an unset variable in quotes.
+        stopped: message after a signal.
     """
     quiet_tensorflow()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # as where a daemon closed it
-            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file's name may hold any bytes
-    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # a user has no use for it
+        if stream is not None:  # None where a daemon closed it
+            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any bytes
+    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if "" in given:
             raise InputError(
-                f"argument {given.index('') + 1} is empty; leave it out, or see what the shell's variable holds"
+                f"argument {given.index('') + 1} is empty; leave it out, or check the shell's "
+                "variable"
             )
         with _stopped_by_signals():
             command(given)
     except InputError as error:
         sys.exit(_fail(str(error), 2))
-    except BrokenPipeError:  # whoever read the results wants no more of them, as `| head`
+    except BrokenPipeError:  # the reader has enough, as `| head`
         discard_stdout()
         sys.exit(141)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        sys.exit(_fail(missing_extra(module), 2))
     except OSError as error:
         if not is_disk_full(error):
             raise
         sys.exit(_fail(str(disk_full_error(Path(error.filename or "."))), 2))
     except KeyboardInterrupt as stop:
-        sys.exit(
-            _fail(stopped, 128 + (stop.number if isinstance(stop, _Stopped) else signal.SIGINT))
-        )
+        number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
+        sys.exit(_fail(stopped, 128 + number))
+
+
+def missing_extra(module: str) -> str:
+    """Return the message for a module of an extra that is not installed."""
+    return f'this needs {module}, which is not installed: pip install "adff-tf[{EXTRAS[module]}]"'
 
 
 class _Stopped(KeyboardInterrupt):
-    """A signal that ends the program, met as Ctrl-C is."""
+    """A signal that ends the program as Ctrl-C does."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -233,16 +280,15 @@ class _Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Those that nobody has seen to: one that is ignored, as SIGHUP by nohup, stays so."""
+    """Turn SIGTERM and SIGHUP into `_Stopped`; leave signals that are handled or ignored alone."""
 
     def stop(number: int, _) -> None:
         raise _Stopped(number)
 
-    numbers = [
-        getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-    ]  # Windows has one of them
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one
+    numbers = [getattr(signal, name) for name in names]
     taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
+    if threading.current_thread() is not threading.main_thread():  # only it receives signals
         taken = []
     for number in taken:
         signal.signal(number, stop)
@@ -253,11 +299,19 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def printable(name: str) -> str:
+    """Return a file's name on one line, with control characters as Python escapes them."""
+    controls = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+    return re.sub(controls, lambda match: repr(match[0])[1:-1], name)
+
+
 def discard_stdout() -> None:
-    """What standard output still holds back is not written at the end, which would fail once more."""
+    """Drop the buffered rest of standard output, whose write would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(text: str, status: int) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    """Print an error, with the flags of the settings that it names. Return the exit status."""
+    flagged = re.sub(r"`(\w+)`", lambda match: "--" + match[1].replace("_", "-"), text)
+    print(f"error: {flagged}", file=sys.stderr)
     return status

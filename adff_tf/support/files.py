@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a full disk leaves the old one or the new one, never half of one."""
+"""Atomic writes: after a kill or a full disk a file is old or new, never half. Checks of paths."""
 
 import contextlib
 import errno
@@ -14,16 +14,15 @@ from ..errors import InputError, format_list
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block succeeds.
 
-    The temporary name is no other's, on whatever machine, and keeps the suffix, which some writers need. Raises InputError where
-    the disk is full.
+    The temporary name is unique on all machines, and keeps the suffix, which some writers need.
+    Raises InputError when the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f".{path.name.split('.')[0]}.{uuid.uuid4().hex[:12]}.part{''.join(path.suffixes)}"
-    )
+    stem, suffixes = path.name.split(".")[0], "".join(path.suffixes)
+    temporary = path.with_name(f".{stem}.{uuid.uuid4().hex[:12]}.part{suffixes}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -36,7 +35,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def expand_user(path: str | Path) -> Path:
-    """The path with ~ and ~user written out. Raises InputError for a user that there is not."""
+    """Return the path with ~ and ~user expanded. Raises InputError for an unknown user."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -44,51 +43,60 @@ def expand_user(path: str | Path) -> Path:
 
 
 def check_empty(folder: Path, what: str, may_hold: Collection[str] = ()) -> None:
-    """Raise InputError unless `what` can be written to `folder` without touching what is there, but for names that it may hold."""
+    """Raise InputError unless `folder` is missing, empty, or holds only names in `may_hold`.
+
+    `what` names the planned content in errors, such as "the export".
+    """
+    advice = f"give another folder for {what} by `out`"
     try:
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; give a folder for {what} by --out")
-        held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+            raise InputError(f"{folder} is a file; give a folder for {what} by `out`")
+        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     except OSError as error:
+        raise InputError(f"{folder} cannot be used: {error.strerror}; {advice}") from None
+    if set(names) - set(may_hold):
         raise InputError(
-            f"{folder} cannot be used: {error.strerror}; give another folder for {what} by --out"
-        ) from None
-    if set(held) - set(may_hold):
-        raise InputError(
-            f"{folder} is not empty, and was left as it is:\n{format_list(held)}\nGive another folder for {what} by --out"
+            f"{folder} is not empty, and was left as it is:\n{format_list(names)}\n"
+            f"{advice.capitalize()}"
         )
 
 
 def check_utf8(paths: Iterable[Path]) -> None:
-    """Raise InputError for paths that are not UTF-8, which no CSV file can hold."""
+    """Raise InputError for paths that are not UTF-8, which CSV and JSON files cannot hold."""
     odd = [path for path in paths if os.fsencode(path) != str(path).encode(errors="replace")]
     if odd:
         raise InputError(
-            f"{len(odd)} names are not UTF-8, as what is written about them has to be:\n{format_list(odd)}\nRename them."
+            f"{len(odd)} names are not UTF-8, and CSV and JSON files cannot hold them:\n"
+            f"{format_list(odd)}\nRename them."
         )
 
 
 def ensure_writable(folder: Path, what: str) -> None:
-    """Make the folder for `what` where it is missing. Raises InputError where that, or writing to it, cannot be."""
+    """Create `folder` where it is missing. Raises InputError when it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out"
+            f"{folder} cannot be written: {error.strerror}; give another folder for {what} by `out`"
         ) from None
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether a write failed for want of room. HDF5 gives the system's error number in its message alone."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error)
+    """Return whether a write failed for lack of space. HDF5 states it in its message alone."""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_full or f"errno = {errno.ENOSPC}" in str(error)
 
 
-def disk_full_error(path: Path, goes_on: bool = True) -> InputError:
-    """The error for a write that found no room. goes_on: whether the same command goes on from there."""
+def disk_full_error(path: Path, is_resumable: bool = True) -> InputError:
+    """Return the error for a write to `path` that found no space.
+
+    is_resumable: whether the same command continues from there.
+    """
     free = shutil.disk_usage(path.parent).free / 2**20
+    rest = "again: it resumes, finished parts are kept." if is_resumable else "again."
     return InputError(
-        f"The disk is full: {path} cannot be written ({free:.0f} MiB are free there). Make room and give the same command "
-        + ("again: what is done is kept, and it goes on from there." if goes_on else "again.")
+        f"The disk is full: {path} cannot be written ({free:.0f} MiB are free there). "
+        f"Make room and give the same command {rest}"
     )

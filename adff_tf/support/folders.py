@@ -1,7 +1,8 @@
-"""Folders of work that goes on where it was stopped: whose work is in one, and whether its data are still the same.
+"""Folders of resumable work: runs, searches, reproductions, catalogues.
 
-A folder has a record, a JSON file of all settings that decide its numbers, and `index.csv`, the tracks that it is about. The work
-has begun once `index.csv` is there; before that its settings may still be changed.
+A folder has a record, a JSON file of all settings that decide its numbers, and `index.csv`, its
+tracks; a catalogue has no `index.csv`. The work has begun once `index.csv` exists; until then its
+settings may still change.
 """
 
 import contextlib
@@ -9,166 +10,144 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from .. import __version__
 from ..errors import InputError
-from . import claims
-from .console import SILENT, Advance, Reporter
 from .files import atomic_write, check_utf8, disk_full_error, is_disk_full
+from .locks import lock_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INDEX = "index.csv"
-CLAIM = ".work"  # see claims
-UNFINISHED = re.compile(
-    r"\..*\.part\b|\.now\."
-)  # what `files.replaced` and claims leave where they are killed
+TEMPORARY = re.compile(r"\..*\.part\b|\.lock$")  # of `atomic_write` after a kill, and locks
+
+Parse = Callable[[str], dict]  # a record's text to its settings
 
 
 @contextlib.contextmanager
-def held(folder: Path, record: str, what: str, reporter: Reporter = SILENT) -> Iterator[Reporter]:
-    """Keep other processes out of the work in `folder` during the block, which is given the reporter to use: a `WhileHeld`.
+def locked(folder: Path, record: str, work: str) -> Iterator[None]:
+    """Create `folder` where it is missing, and lock it during the block.
 
-    record, what: as for `begin`, which comes next. Raises `claims.Taken` where another process works there, and InputError where
-    the folder is something else's.
+    Args:
+        folder: the work's.
+        record: name of the record's file.
+        work: noun in errors, such as "run".
+
+    Raises:
+        LockedError: another process works there.
+        InputError: the folder holds something else, or cannot be written.
     """
-    name = f"the {_noun(what)} in {folder}"
+    with _explain_os_errors(folder, work):
+        _check_ours(folder, record, work)
+        folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with _usable(folder, what):
-            _check_ours(folder, record, what)
-            claim = stack.enter_context(claims.held(folder / CLAIM, name))
-        yield WhileHeld(reporter, claim, name)
-
-
-class WhileHeld:
-    """Passes lines and bars on while the work is held; once another took it over, stops it at the next step by `claims.Taken`."""
-
-    def __init__(self, reporter: Reporter, claim: claims.Claim, what: str) -> None:
-        self._listener, self._claim, self._what = reporter, claim, what
-
-    def log(self, text: str) -> None:
-        self._check()
-        self._listener.log(text)
-
-    @contextlib.contextmanager
-    def bar(
-        self, label: str, total: int, passing: bool = False, minutely: bool = False
-    ) -> Iterator[Advance]:
-        with self._listener.bar(label, total, passing, minutely) as advance:
-
-            def checked(steps: int = 1, note: str = "") -> None:
-                self._check()
-                advance(steps, note)
-
-            yield checked
-
-    def _check(self) -> None:
-        if self._claim.lost:
-            raise claims.Taken(
-                f"{self._what} was taken over by another process, as this one was not heard of for a while. It goes on there; "
-                "here it is stopped"
-            )
+        with _explain_os_errors(folder, work):
+            stack.enter_context(lock_folder(folder, f"the {work}"))
+        yield
 
 
 def begin(
-    folder: Path,
-    record: str,
-    text: str,
-    what: str,
-    go_on: str,
-    read: Callable[[str], dict] = json.loads,
+    folder: Path, record: str, text: str, work: str, advice: str, parse: Parse = json.loads
 ) -> None:
     """Write the record, or check that the work begun in `folder` has the same settings.
 
-    text: the record's content; `read` makes settings of it. what: the work in words, such as "a run". go_on: how to go on with
-    the work that is there, for the error. Raises InputError where the folder is something else's.
+    Args:
+        folder, record, work: as for `locked`.
+        text: the record's content.
+        advice: how to resume the work that is there, for the error.
+        parse: returns a record's settings.
+
+    Raises:
+        InputError: the folder holds something else, or work with other settings.
     """
-    with _usable(folder, what):
-        _check_ours(folder, record, what)
+    with _explain_os_errors(folder, work):
+        _check_ours(folder, record, work)
         if (folder / INDEX).exists():
-            check_same(folder, record, text, what, go_on, read)
+            check_same(folder, record, text, work, advice, parse)
             return
         with atomic_write(folder / record) as temporary:
             temporary.write_text(text)
 
 
+def check_same(
+    folder: Path, record: str, text: str, work: str, advice: str, parse: Parse = json.loads
+) -> None:
+    """Raise InputError unless the record in `folder` has the settings in `text`."""
+    try:
+        before = parse((folder / record).read_text())
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            f"{folder / record} is damaged ({error}); give another folder by `out`"
+        ) from None
+    if before != (now := parse(text)):
+        raise InputError(
+            f"{folder} holds a {work} with other settings:\n{differences(before, now)}\n"
+            f"Give another folder by `out`, or {advice}"
+        )
+
+
+def other_version(folder: Path, work: str, version: str | None) -> InputError:
+    """Return the error for work of another version; None is an unknown one."""
+    maker = f"adff-tf {version}" if version else "an earlier adff-tf"
+    return InputError(
+        f"{folder} holds a {work} by {maker}, which adff-tf {__version__} cannot resume; give "
+        f"another folder by `out`, or resume with {maker}"
+    )
+
+
 @contextlib.contextmanager
-def _usable(folder: Path, what: str) -> Iterator[None]:
-    """Tell what the system says against a folder: it may not be written, its name is too long, its disk is read-only."""
+def _explain_os_errors(folder: Path, work: str) -> Iterator[None]:
+    """Turn the system's refusal to use the folder into InputError."""
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
             raise disk_full_error(folder) from None
         raise InputError(
-            f"{folder} cannot be written: {error.strerror}; give another folder for {what} by --out"
+            f"{folder} cannot be written: {error.strerror}; "
+            f"give another folder for the {work} by `out`"
         ) from None
 
 
-def _check_ours(folder: Path, record: str, what: str) -> None:
-    """Raise InputError where the folder holds something, and not this kind of work."""
+def _check_ours(folder: Path, record: str, work: str) -> None:
+    """Raise InputError where the folder holds anything but this kind of work."""
     check_utf8([folder.absolute()])
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for {what} by --out")
-    there = [path.name for path in folder.iterdir()] if folder.exists() else []
-    if (
-        folder / record
-    ).exists():  # looked for last: another process may be beginning the same work
+        raise InputError(f"{folder} is a file; give a folder for the {work} by `out`")
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    if (folder / record).exists():  # checked last: another process may be beginning the same work
         return
-    if not all(name.startswith(CLAIM) or UNFINISHED.match(name) for name in there):
-        raise InputError(
-            f"{folder} is not empty and holds no {_noun(what)}; give another folder by --out"
-        )
-
-
-def _noun(what: str) -> str:
-    return what.split(maxsplit=1)[1]
-
-
-def check_same(
-    folder: Path,
-    record: str,
-    text: str,
-    what: str,
-    go_on: str,
-    read: Callable[[str], dict] = json.loads,
-) -> None:
-    """Raise InputError unless the record in `folder` holds the settings of `text`."""
-    try:
-        before, now = read((folder / record).read_text()), read(text)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(
-            f"{folder / record} is damaged ({error}); give another folder by --out"
-        ) from None
-    if before != now:
-        raise InputError(
-            f"{folder} holds {what} with other settings:\n{differences(before, now)}\nGive another folder by --out, or {go_on}"
-        )
+    if not all(TEMPORARY.match(name) for name in names):
+        raise InputError(f"{folder} is not empty and holds no {work}; give another folder by `out`")
 
 
 def differences(before: Any, now: Any, words: str = "{} there, {} now", name: str = "") -> str:
-    """The settings that differ, one a line, with both values in those words."""
+    """Return the settings that differ, one a line, with both values formatted by `words`."""
     if isinstance(before, dict) and isinstance(now, dict):
-        names = dict.fromkeys([*before, *now])
+        keys = dict.fromkeys([*before, *now])
         parts = (
             differences(before.get(key), now.get(key), words, f"{name}.{key}".lstrip("."))
-            for key in names
+            for key in keys
         )
         return "\n".join(part for part in parts if part)
-    return "" if before == now else f"  {name.removeprefix('base.')}: {words.format(before, now)}"
+    if before == now:
+        return ""
+    return f"  {name.removeprefix('base.')}: {words.format(before, now)}"
 
 
-def keep_index(folder: Path, table: pd.DataFrame, what: str) -> str:
-    """Write index.csv, or check that it is what the work began with; its content. Raises InputError."""
+def keep_index(folder: Path, table: "pd.DataFrame", work: str) -> str:
+    """Write index.csv, or check that it is unchanged. Return its content. Raises InputError."""
     file, content = folder / INDEX, table.to_csv(index=False)
-    if (
-        file.exists() and file.read_bytes() != content.encode()
-    ):  # as text, a carriage return in a name would become another
+    # compared as bytes: text mode would change a carriage return in a name
+    if file.exists() and file.read_bytes() != content.encode():
         raise InputError(
-            f"The data changed since {what} in {folder} began: its index.csv differs from what is there now, and numbers from "
-            "different songs cannot be compared. Give another folder by --out"
+            f"The data changed since the {work} in {folder} began: its index.csv differs from the "
+            "data now, and numbers from different songs cannot be compared. "
+            "Give another folder by `out`"
         )
     with atomic_write(file) as temporary:
         temporary.write_bytes(content.encode())

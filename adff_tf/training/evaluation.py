@@ -1,7 +1,8 @@
-"""A trained model scored on a data set: the report's tables and plots, on tracks that it was not trained on.
+"""An evaluation: a trained model scored on a data set, on tracks that it was not trained on.
 
-`evaluate` writes a folder: `metrics.json` (as a run's, for one "fold", with `model` and `trained_on`), `predictions.csv` and
-`segments.csv`, `report.md`, `plots/`, `config.json` and `environment.json`; with annotations over time `dynamic.csv` as well.
+`evaluate` writes a folder (docs/runs.md): `metrics.json` (as a run's, for one "fold", with `model`
+and `trained_on`), `predictions.csv`, `segments.csv`, `report.md`, `plots/`, `config.json` and
+`environment.json`; with annotations over time also `dynamic.csv`, a row a song.
 """
 
 import json
@@ -10,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -17,28 +19,32 @@ from .. import audio, datasets
 from ..config import DataKind, Experiment
 from ..datasets import pmemo
 from ..errors import InputError, format_list
-from ..features import tracks as track_features
+from ..features.tracks import Tracks, copy_notes, prepare_tracks
+from ..inference.backends import Kind, load_backend, locate
 from ..inference.emotion import Emotion
 from ..inference.model import EmotionModel
 from ..model.model_file import find_model, load_network, run_folder_of
-from ..reports import report
+from ..reports.report import write_evaluation_report
 from ..support import environment
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, check_empty, ensure_writable, expand_user
 from ..tasks import TASKS, Task
-from . import fit
-from . import predictions as prediction_files
-from . import run as runs
-from . import summary as summaries
+from .fit import predict_segments
+from .predictions import write_predictions
+from .run import check_task
+from .summary import summarise, without_nan
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
+CURVE_SCORES = ("rmse", "correlation")
+TRAINED_ON = "trained_on.csv"  # of an export
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished evaluation: its folder and the content of `metrics.json`."""
+    """A finished evaluation: its folder, the model's settings and the content of `metrics.json`."""
 
     folder: Path
+    experiment: Experiment
     metrics: dict
 
 
@@ -55,88 +61,175 @@ def evaluate(
     dynamic: bool = False,
     reporter: Reporter = SILENT,
 ) -> Evaluation:
-    """Score the model of a run (see `modelfile.located`) on the data set at `data` (see `datasets.load`), into `folder`.
+    """Score a model on a data set.
 
-    features: the feature store's folder, inside `folder` by default. allow_trained: score tracks that the model was trained on too;
-    leave_out_trained: go on with the others. dynamic: also score the curve against PMEmo's annotations over time.
+    A run's model is scored on its own segments, as in training; an export's SavedModel or `.tflite`
+    on windows of the same length, one behind the other.
 
-    Raises InputError where tracks were trained on and neither is given, where `folder` is not empty, and as `validation.run`.
+    Args:
+        model: a run, a `model.keras`, a SavedModel or a `.tflite` (see `inference.backends`).
+        data, kind, label_range: the data set, as for `datasets.load`.
+        folder: for the evaluation; it must be empty but for `features/`.
+        features: the feature store's folder, inside `folder` by default.
+        skip_bad_audio: leave out recordings that do not decode.
+        allow_trained: also score tracks that the model was trained on.
+        leave_out_trained: leave out tracks that the model was trained on.
+        dynamic: also score the curve against PMEmo's annotations over time.
+
+    Raises:
+        InputError: where the model was trained on tracks and neither option is given, for a folder
+            that is not empty, and for unusable data, as `run.run`.
     """
     folder, started = expand_user(folder), time.perf_counter()
-    check_empty(folder, "the evaluation", may_hold=["features"])  # of an earlier one, still good
-    file, experiment = find_model(model)
-    network, task = load_network(file), TASKS[experiment.task]
+    check_empty(folder, "the evaluation", may_hold=["features"])  # an earlier call's are still good
+    scored = _ScoredModel.load(model)
+    experiment, task = scored.experiment, TASKS[scored.experiment.task]
     index = datasets.load(data, kind, label_range)
-    reporter.log(
-        f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups"
-    )
-    runs.check_task(task, index)
-    annotations = _annotations(expand_user(data), index, task) if dynamic else None
-    learned = training_tracks(file, experiment)
+    groups = index.tracks["group"].nunique()
+    reporter.log(f"{index.source}: {len(index.tracks)} tracks of {groups} groups")
+    check_task(task, index)
+    annotations = _load_annotations(expand_user(data), index, task) if dynamic else None
+    trained = None if allow_trained and not scored.is_run else scored.training_tracks()
     is_refused = not (allow_trained or leave_out_trained)
-    if is_refused:  # by path, before the log-mels take their time; copies are found by them
-        _refuse_trained(file, index.tracks, index.tracks["path"].isin(learned["path"]).to_numpy())
+    if is_refused and trained is not None:  # by path, before the log-mels, which find copies
+        in_training = index.tracks["path"].isin(trained["path"]).to_numpy()
+        _refuse_trained(scored.path, index.tracks, in_training)
     ensure_writable(folder, "the evaluation")
-    tracks, bad = track_features.prepare_tracks(
-        index.tracks, features or folder / "features", experiment.frontend, skip_bad_audio, reporter
+    store = features or folder / "features"
+    tracks, left_out = prepare_tracks(
+        index.tracks, store, experiment.frontend, skip_bad_audio, reporter
     )
-    was_trained = (
-        tracks.table["features"].isin(learned["features"])
-        | tracks.table["path"].isin(learned["path"])
-    ).to_numpy()
+    was_trained = _is_in(tracks.table, trained)
     if is_refused:
-        _refuse_trained(file, tracks.table, was_trained)
-    if was_trained.any() and leave_out_trained:
-        tracks = tracks.rows(np.flatnonzero(~was_trained))
-        reporter.log(f"{was_trained.sum()} tracks that the model was trained on are left out")
-        if not len(tracks):
-            raise InputError(
-                f"{file} was trained on every track of {index.source}: none is left to score"
-            )
+        _refuse_trained(scored.path, tracks.table, was_trained)
+    if leave_out_trained and was_trained.any():
+        tracks = _drop_trained(scored.path, tracks, was_trained, index.source, reporter)
 
     reporter.log(f"scoring {len(tracks)} tracks")
-    track_rows, predictions = fit.predict_segments(network, experiment, tracks)
-    curves = (
-        None
-        if annotations is None
-        else _score_curves(EmotionModel.load(file), tracks.table, annotations, reporter)
-    )
-    # All is computed; up to here the folder is as it was, so that the same command can be given again.
-    scores = prediction_files.write_predictions(folder, task, tracks.table, track_rows, predictions)
+    track_rows, predictions = scored.predict(tracks, reporter)
+    curves = None
+    if annotations is not None:
+        curves = _score_curves(scored.model, tracks.table, annotations, reporter)
+    # Until here the folder is unchanged: after an interruption the same command works again.
+    scores = write_predictions(folder, task, tracks.table, track_rows, predictions)
     if curves is not None:
         with atomic_write(folder / "dynamic.csv") as partial:
             curves.to_csv(partial, index=False)
     with atomic_write(folder / "config.json") as partial:
         partial.write_text(experiment.to_json())
-    environment.write(folder / "environment.json", audio.graph_decoder())
-    summary = summaries.summarise(task, [scores], []) | {
-        "model": str(file), "trained_on": 0 if leave_out_trained else int(was_trained.sum()),
-        "dynamic": None if curves is None else _over_songs(curves, task),
-        "seconds": round(time.perf_counter() - started, 1), "tracks": len(tracks),
-        "groups": int(tracks.table["group"].nunique()), "source": index.source,
-        "notes": [*index.notes, *track_features.copy_notes(tracks.table)], "left_out": bad,
-    }  # fmt: skip
+    environment.write(folder, audio.graph_decoder())
+    metrics = summarise(task, [scores], []) | {
+        "model": str(scored.path),
+        "trained_on": 0 if leave_out_trained else int(was_trained.sum()),
+        "dynamic": None if curves is None else _summarise_curves(curves, task),
+        "seconds": round(time.perf_counter() - started, 1),
+        "tracks": len(tracks),
+        "groups": int(tracks.table["group"].nunique()),
+        "source": index.source,
+        "notes": [*index.notes, *copy_notes(tracks.table)],
+        "left_out": left_out,
+    }
     with atomic_write(folder / "metrics.json") as partial:
-        partial.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    report.write_evaluation(folder, experiment)
-    return Evaluation(folder, summary)
+        partial.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_evaluation_report(folder, experiment)
+    return Evaluation(folder, experiment, metrics)
+
+
+@dataclass(frozen=True)
+class _ScoredModel:
+    """The model of an evaluation.
+
+    Attributes:
+        path: the model's file, or the SavedModel's folder.
+        experiment: the settings of its training.
+        model: predicts on recordings.
+        network: a run's Keras network; None for an artifact.
+    """
+
+    path: Path
+    experiment: Experiment
+    model: EmotionModel
+    network: keras.Model | None = None
+
+    @classmethod
+    def load(cls, path: str | Path) -> "_ScoredModel":
+        location = locate(path)
+        if location.kind == Kind.RUN:
+            file, experiment = find_model(location.path)
+            network = load_network(file)
+            return cls(file, experiment, EmotionModel.from_network(network, experiment), network)
+        model = EmotionModel(*load_backend(location))
+        settings = json.dumps(model.description.settings)
+        experiment = Experiment.from_json(settings, f"the description of {location.path}")
+        segments = experiment.segments.model_copy(update={"sampling": "full", "fresh": False})
+        return cls(location.path, experiment.model_copy(update={"segments": segments}), model)
+
+    @property
+    def is_run(self) -> bool:
+        return self.network is not None
+
+    def training_tracks(self) -> pd.DataFrame:
+        """Return `path` and `features` of the training tracks; an export keeps no paths."""
+        if self.is_run:
+            return training_tracks(self.path, self.experiment)
+        export = self.path.parent if self.path.is_file() else self.path.parent.parent
+        file = export / TRAINED_ON
+        if not file.is_file():
+            raise InputError(
+                f"{file} is missing, which identifies the tracks that {self.path} was trained on; "
+                "copy it from the export, or score all tracks nevertheless by `allow_trained`"
+            )
+        return pd.read_csv(file).assign(path="")
+
+    def predict(
+        self, tracks: Tracks, reporter: Reporter
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return each segment's track and predictions, as `fit.predict_segments`."""
+        if self.network is not None:
+            return predict_segments(self.network, self.experiment, tracks)
+        emotions = []
+        with reporter.bar("songs", len(tracks)) as advance:
+            for path in tracks.table["path"]:
+                emotions.append(self.model.predict(path, hop_s=self.model.description.window_s))
+                advance()
+        track_rows = np.repeat(np.arange(len(tracks)), [len(e.start) for e in emotions])
+        outputs = self.model.description.outputs
+        return track_rows, {
+            name: np.concatenate([e.windows[name] for e in emotions]) for name in outputs
+        }
+
+
+# === Tracks that the model was trained on ===
 
 
 def training_tracks(file: Path, experiment: Experiment) -> pd.DataFrame:
-    """The rows of the run's `index.csv` that the model in `file` was trained on. Raises InputError where that is missing.
+    """Return the rows of the run's `index.csv` that the model in `file` was trained on.
 
-    A fold's model was trained on the other folds; the run's on all tracks, or where the run has no final model as fold 1's.
+    A fold's model was trained on the other folds. The run's own model was trained on all tracks;
+    without a final model it is fold 1's.
+
+    Raises:
+        InputError: where `index.csv` is missing.
     """
     run = run_folder_of(file)
     of_fold = None if run == file.parent else re.fullmatch(r"fold(\d+)", file.parent.name)
     if not (run / "index.csv").is_file():
         raise InputError(
-            f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; copy it from the run"
+            f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; "
+            "copy it from the run"
         )
-    known = pd.read_csv(run / "index.csv", dtype={"track_id": str})
+    table = pd.read_csv(run / "index.csv", dtype={"track_id": str})
     if of_fold or not experiment.validation.final_model:
-        known = known[known["fold"] != (int(of_fold[1]) if of_fold else 1)]
-    return known
+        table = table[table["fold"] != (int(of_fold[1]) if of_fold else 1)]
+    return table
+
+
+def _is_in(table: pd.DataFrame, trained: pd.DataFrame | None) -> np.ndarray:
+    """Return which tracks were trained on, by path or content, `(tracks,)` bool."""
+    if trained is None:
+        return np.zeros(len(table), bool)
+    is_copy = table["features"].isin(trained["features"])
+    return (is_copy | table["path"].isin(trained["path"])).to_numpy()
 
 
 def _refuse_trained(file: Path, table: pd.DataFrame, was_trained: np.ndarray) -> None:
@@ -144,23 +237,39 @@ def _refuse_trained(file: Path, table: pd.DataFrame, was_trained: np.ndarray) ->
     if was_trained.any():
         raise InputError(
             f"{file} was trained on {was_trained.sum()} of these {len(table)} tracks:\n"
-            f"{format_list(table['track_id'][was_trained])}\nScores on them say nothing about new music. Leave them out by "
-            "--leave-out-trained, or score them all the same by --allow-trained"
+            f"{format_list(table['track_id'][was_trained])}\n"
+            "Scores on them say nothing about new music. Leave them out by `leave_out_trained`, or "
+            "score them nevertheless by `allow_trained`"
         )
+
+
+def _drop_trained(
+    file: Path, tracks: Tracks, was_trained: np.ndarray, source: str, reporter: Reporter
+) -> Tracks:
+    reporter.log(f"{was_trained.sum()} tracks that the model was trained on are left out")
+    if was_trained.all():
+        raise InputError(f"{file} was trained on every track of {source}: none is left to score")
+    return tracks.rows(np.flatnonzero(~was_trained))
 
 
 # === Over time ===
 
 
-def _annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
-    """PMEmo's annotations over time. Raises InputError for other data sets, and models that do not predict numbers."""
+def _load_annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
+    """Return PMEmo's annotations over time.
+
+    Raises:
+        InputError: for other data sets, and for models that do not predict numbers.
+    """
     if not task.is_regression:
         raise InputError(
-            f"annotations over time are numbers, and the model's task is {task.name}; leave --dynamic out"
+            f"annotations over time are numbers, and the model's task is {task.name}; "
+            "leave `dynamic` out"
         )
     if not pmemo.matches(root):
         raise InputError(
-            f"{index.source} has no annotations over time that are known here (PMEmo has); leave --dynamic out"
+            f"{index.source} has no annotations over time that are known here (PMEmo has); "
+            "leave `dynamic` out"
         )
     return pmemo.dynamic(root)
 
@@ -168,58 +277,52 @@ def _annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
 def _score_curves(
     model: EmotionModel, table: pd.DataFrame, annotations: pd.DataFrame, reporter: Reporter
 ) -> pd.DataFrame:
-    """A row a song that has annotations: `track_id` and what `score_curve` gives."""
+    """Return `track_id` and the scores of `score_curve`, a row an annotated song."""
     rows = []
     by_song = dict(iter(annotations.groupby("track_id")))
     with reporter.bar("curves over time", len(table)) as advance:
         for track in table.itertuples():
             if track.track_id in by_song:
                 emotion = model.predict(track.path, hop_s=DYNAMIC_HOP_S)
-                rows.append(
-                    {"track_id": track.track_id, **score_curve(emotion, by_song[track.track_id])}
-                )
+                scores = score_curve(emotion, by_song[track.track_id])
+                rows.append({"track_id": track.track_id, **scores})
             advance()
     if not rows:
-        raise InputError("none of the tracks has annotations over time; leave --dynamic out")
+        raise InputError("none of the tracks has annotations over time; leave `dynamic` out")
     return pd.DataFrame(rows)
 
 
-def _over_songs(curves: pd.DataFrame, task: Task) -> dict:
-    """The scores' mean and sample std over songs, for metrics.json."""
-    names = {
-        (target, score): f"{target}_{score}"
-        for target in task.targets
-        for score in ("rmse", "correlation")
-    }
-    over = {"mean": curves.mean(numeric_only=True), "std": curves.std(numeric_only=True)}
-    return {"songs": len(curves)} | {
-        statistic: {
-            target: {
-                score: summaries.without_nan(values[names[target, score]])
-                for score in ("rmse", "correlation")
-            }
-            for target in task.targets
-        }
-        for statistic, values in over.items()
-    }
-
-
 def score_curve(emotion: Emotion, annotated: pd.DataFrame) -> dict[str, float]:
-    """RMSE and Pearson's correlation of each target of a song's curve with its annotations.
+    """Return RMSE and Pearson's correlation of a song's curve with its annotations.
 
-    annotated: `time_s` and the targets, a row a time. A window's values stand at its middle, and the curve between middles is
-    a straight line; before the first and after the last it is level. The correlation is NaN where either does not vary.
+    A window's values stand at its middle. The curve is linear between middles, and constant before
+    the first and after the last.
+
+    Args:
+        annotated: `time_s` and the targets, a row a time.
+
+    Returns:
+        `<target>_rmse` and `<target>_correlation`; the latter is NaN where either is constant.
     """
     middle = (emotion.start + emotion.end) / 2
     scores = {}
     for target in emotion.task.targets:
-        ours, theirs = (
-            np.interp(annotated["time_s"], middle, emotion.windows[target]),
-            annotated[target].to_numpy(),
-        )
-        varies = len(ours) > 1 and np.ptp(ours) > 0 and np.ptp(theirs) > 0
-        scores[f"{target}_rmse"] = float(np.sqrt(np.mean((ours - theirs) ** 2)))
-        scores[f"{target}_correlation"] = (
-            float(np.corrcoef(ours, theirs)[0, 1]) if varies else float("nan")
-        )
+        predicted = np.interp(annotated["time_s"], middle, emotion.windows[target])
+        truth = annotated[target].to_numpy()
+        varies = len(truth) > 1 and np.ptp(predicted) > 0 and np.ptp(truth) > 0
+        correlation = np.corrcoef(predicted, truth)[0, 1] if varies else float("nan")
+        scores[f"{target}_rmse"] = float(np.sqrt(np.mean((predicted - truth) ** 2)))
+        scores[f"{target}_correlation"] = float(correlation)
     return scores
+
+
+def _summarise_curves(curves: pd.DataFrame, task: Task) -> dict:
+    """Return the number of songs, and the mean and sample std over songs, for metrics.json."""
+    statistics = {"mean": curves.mean(numeric_only=True), "std": curves.std(numeric_only=True)}
+    return {"songs": len(curves)} | {
+        name: {
+            target: {score: without_nan(values[f"{target}_{score}"]) for score in CURVE_SCORES}
+            for target in task.targets
+        }
+        for name, values in statistics.items()
+    }

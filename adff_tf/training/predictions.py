@@ -1,4 +1,10 @@
-"""TODO adff_tf.training.predictions."""
+"""`segments.csv` and `predictions.csv`: predictions of test tracks, and the scores of these files.
+
+`segments.csv` has a row a segment, `predictions.csv` a row a song, the mean over its segments.
+Columns: `track_id`, and `<target>_target`, `<target>_prediction` for each target, or
+`class_target`, `class_prediction` and the probabilities `p_<class>`. Scores are always read back
+from the files, so that a resumed run scores the same numbers.
+"""
 
 from pathlib import Path
 
@@ -7,7 +13,7 @@ import pandas as pd
 
 from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, Task
-from . import metrics
+from .metrics import score_task
 
 
 def write_predictions(
@@ -17,9 +23,14 @@ def write_predictions(
     track_rows: np.ndarray,
     predictions: dict[str, np.ndarray],
 ) -> dict:
-    """Write segments.csv and predictions.csv of some tracks, the latter last; their scores as `read_scores` gives them.
+    """Write segments.csv, then predictions.csv, and return their scores.
 
-    table: the tracks. track_rows, predictions: as from `training.predict`.
+    Args:
+        table: the index of the tracks.
+        track_rows, predictions: as of `fit.predict_segments`.
+
+    Returns:
+        Scores as of `read_scores`.
     """
     _write_table(folder / "segments.csv", task, table.iloc[track_rows], predictions)
     _write_table(folder / "predictions.csv", task, table, mean_by_song(track_rows, predictions))
@@ -27,7 +38,7 @@ def write_predictions(
 
 
 def read_scores(folder: Path, task: Task) -> dict:
-    """{"song", "segment"}: the scores of the predictions in a folder, as `metrics.score`."""
+    """Return {"song": …, "segment": …}: scores of a folder's files as of `metrics.score_task`."""
     return {
         "song": _score_file(folder / "predictions.csv", task),
         "segment": _score_file(folder / "segments.csv", task),
@@ -37,7 +48,12 @@ def read_scores(folder: Path, task: Task) -> dict:
 def mean_by_song(
     track_rows: np.ndarray, predictions: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The mean of each track's segments, by network output. track_rows: the row of each segment's track."""
+    """Return the mean of each track's segments by network output, `(tracks, …)`.
+
+    Args:
+        track_rows: the row of each segment's track, `(segments,)`.
+        predictions: by network output, `(segments,)` or `(segments, classes)`.
+    """
     return {
         name: pd.DataFrame(values)
         .groupby(track_rows)
@@ -53,16 +69,16 @@ def _write_table(
 ) -> None:
     columns: dict = {"track_id": table["track_id"]}
     labels = task.labels(table)
-    for name in task.outputs:
-        if task.is_regression:
+    if task.is_regression:
+        for name in task.targets:
             columns |= {f"{name}_target": labels[name], f"{name}_prediction": predictions[name]}
-        else:
-            names = np.array(task.classes)
-            columns |= {
-                "class_target": names[labels[name]],
-                "class_prediction": names[predictions[name].argmax(axis=1)],
-            }
-            columns |= {f"p_{c}": predictions[name][:, k] for k, c in enumerate(task.classes)}
+    else:
+        names, probabilities = np.array(task.classes), predictions[PROBABILITIES]
+        columns |= {
+            "class_target": names[labels[PROBABILITIES]],
+            "class_prediction": names[probabilities.argmax(axis=1)],
+            **{f"p_{name}": probabilities[:, k] for k, name in enumerate(names)},
+        }
     with atomic_write(file) as temporary:
         pd.DataFrame(columns).to_csv(temporary, index=False)
 
@@ -70,14 +86,10 @@ def _write_table(
 def _score_file(file: Path, task: Task) -> dict:
     table = pd.read_csv(file)
     if task.is_regression:
-        return metrics.score_task(
-            task,
-            {n: table[f"{n}_target"] for n in task.targets},
-            {n: table[f"{n}_prediction"] for n in task.targets},
-        )
-    numbers = table["class_target"].map({name: k for k, name in enumerate(task.classes)}).to_numpy()
-    return metrics.score_task(
-        task,
-        {PROBABILITIES: numbers},
-        {PROBABILITIES: table[[f"p_{c}" for c in task.classes]].to_numpy()},
-    )
+        truth = {name: table[f"{name}_target"] for name in task.targets}
+        predicted = {name: table[f"{name}_prediction"] for name in task.targets}
+    else:
+        indices = {name: k for k, name in enumerate(task.classes)}
+        truth = {PROBABILITIES: table["class_target"].map(indices).to_numpy()}
+        predicted = {PROBABILITIES: table[[f"p_{name}" for name in task.classes]].to_numpy()}
+    return score_task(task, truth, predicted)

@@ -1,12 +1,13 @@
-"""A run: song-grouped folds, one fit and one honest score each, the baselines beside them, and a final model on all tracks.
+"""A run: cross-validation by groups, baselines on the same folds, and a final model on all tracks.
 
-Everything lies in the run folder (its layout is docs/runs.md). The same call goes on where an earlier one stopped: folds with
-`predictions.csv` are finished, the fold in progress goes on from its last epoch.
+docs/runs.md describes the run folder. Each test fold is scored once. A repeated call resumes: folds
+with `predictions.csv` are finished, and the fold in progress continues after its last epoch. The
+steps: index, log-mels, folds, one fit a fold, baselines, final model, `metrics.json`, report.
 """
 
+import functools
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,23 +15,25 @@ import keras
 import numpy as np
 import pandas as pd
 
-from .. import audio, datasets
+from .. import __version__, audio, datasets
 from ..config import Experiment
 from ..datasets import synthetic
 from ..errors import InputError
-from ..features import tracks as track_features
+from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..model import servable
-from ..reports import markdown, report
+from ..reports.markdown import format_scores
+from ..reports.report import write_report
 from ..support import environment, folders
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
 from ..tasks import TASKS, Task
-from . import baselines, fit
+from . import fit
+from .baselines import score_baselines
 from .predictions import read_scores, write_predictions
 from .splits import assign_folds, check_inner_split
 from .summary import summarise
 
-RECORD, WHAT = "config.json", "a run"
+RECORD, WORK = "config.json", "run"
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,18 @@ def run(
     features: str | Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Run:
-    """Cross-validate an experiment and train the final model, into `folder`.
+    """Cross-validate an experiment and train the final model.
 
-    features: the feature store's folder, to share it among runs; inside `folder` by default. Raises InputError for anything
-    wrong with the data or the settings, before any training, where `folder` holds another experiment's run or another process works
-    in it, and where the training diverges.
+    Args:
+        folder: the run folder.
+        features: the feature store's folder, to share it among runs; in `folder` by default.
+
+    Raises:
+        InputError: before any training for wrong data or settings, where `folder` holds another
+            experiment's run or another process works in it; later where the training diverges.
     """
     folder = expand_user(folder)
-    with folders.held(folder, RECORD, WHAT, reporter) as reporter:
+    with folders.locked(folder, RECORD, WORK):
         return run_held(experiment, folder, features, reporter)
 
 
@@ -64,145 +71,153 @@ def run_held(
     features: str | Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Run:
-    """As `run`, in a folder that the caller keeps other processes out of."""
+    """Do the work of `run` in a folder whose lock the caller holds."""
     record = folder / RECORD
-    folders.begin(
-        folder, RECORD, experiment.to_json(), WHAT, f"go on with that run by --config {record} --out {folder}",
-        lambda text: Experiment.from_json(text, str(record)).model_dump(),
-    )  # fmt: skip
+    advice = f"resume that run by `config` {record} `out` {folder}"
+    parse = functools.partial(_parse, folder)
+    folders.begin(folder, RECORD, experiment.to_json(), WORK, advice, parse)
     started, task = time.perf_counter(), TASKS[experiment.task]
     index = load_index(experiment, folder, reporter)
     check_task(task, index)
-    tracks, bad = track_features.prepare_tracks(
-        index.tracks,
-        features or folder / "features",
-        experiment.frontend,
-        experiment.data.skip_bad_audio,
-        reporter,
+    skip = experiment.data.skip_bad_audio
+    tracks, left_out = prepare_tracks(
+        index.tracks, features or folder / "features", experiment.frontend, skip, reporter
     )
-    if bad:
-        reporter.log(
-            f"going on without {len(bad)} recordings that cannot be used; the report lists them"
-        )
+    if left_out:
+        reporter.log(f"going on without {len(left_out)} unusable recordings; the report lists them")
     folds = assign_folds(tracks.table, task, experiment.validation.folds, experiment.training.seed)
-    folders.keep_index(folder, tracks.table.assign(fold=folds), "the run")
-    scored = range(1, 2 if experiment.validation.hold_out else experiment.validation.folds + 1)
+    folders.keep_index(folder, tracks.table.assign(fold=folds), WORK)
+    test_folds = range(1, _count_folds(experiment) + 1)
     if experiment.training.early_stopping:
-        for number in scored:
-            check_inner_split(tracks.table[folds != number])
-    environment.write(folder / "environment.json", audio.graph_decoder())
+        for fold in test_folds:
+            check_inner_split(tracks.table[folds != fold])
+    environment.write(folder, audio.graph_decoder())
 
-    results = [_fold(experiment, tracks, folds, number, folder, reporter) for number in scored]
-    reporter.log(
-        "baselines: the mean, and ridge or logistic regression on the log-mel's band means and deviations"
-    )
-    trivial = [
-        baselines.score_baselines(task, tracks, folds != number, folds == number)
-        for number in scored
-    ]
-    _final_model(experiment, tracks, folder, reporter)
+    scores = [_run_fold(experiment, tracks, folds, fold, folder, reporter) for fold in test_folds]
+    reporter.log(f"baselines: mean and {task.linear_baseline}")
+    baselines = [score_baselines(task, tracks, folds != fold, folds == fold) for fold in test_folds]
+    _train_final_model(experiment, tracks, folder, reporter)
 
-    seconds = _seconds(folder, time.perf_counter() - started)
-    summary = summarise(task, results, trivial) | {
-        "seconds": seconds, "tracks": len(tracks), "groups": int(tracks.table["group"].nunique()),
-        "source": index.source, "notes": [*index.notes, *track_features.copy_notes(tracks.table)], "left_out": bad,
-    }  # fmt: skip
+    metrics = summarise(task, scores, baselines) | {
+        "seconds": _total_seconds(folder, time.perf_counter() - started),
+        "tracks": len(tracks),
+        "groups": int(tracks.table["group"].nunique()),
+        "source": index.source,
+        "notes": [*index.notes, *copy_notes(tracks.table)],
+        "left_out": left_out,
+    }
     with atomic_write(folder / "metrics.json") as file:
-        file.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    report.write(folder, experiment)
-    return Run(folder, summary)
+        file.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_report(folder, experiment)
+    return Run(folder, metrics)
 
 
 # === Before training ===
 
 
+def _parse(folder: Path, record: str) -> dict:
+    """Return the settings in a record. Raises InputError, which names another version."""
+    try:
+        return Experiment.from_json(record, str(folder / RECORD)).model_dump()
+    except InputError:
+        if (version := environment.made_by(folder)) == __version__:
+            raise
+        raise folders.other_version(folder, WORK, version) from None
+
+
 def load_index(experiment: Experiment, folder: Path, reporter: Reporter = SILENT) -> datasets.Index:
-    """The experiment's index; the synthetic set is made in the run folder first."""
+    """Return the experiment's index; without a data set, make the synthetic one in `folder`."""
     data = experiment.data
     if data.data is not None:
         index = datasets.load(data.data, data.kind, data.label_range)
     else:
-        if data.kind not in ("auto", "synthetic") or data.label_range:
-            raise InputError(
-                "kind and label_range describe a data set, but none was given: add --data FOLDER"
-            )
-        with reporter.bar("making music", data.clips) as advance:
-            root = synthetic.make(
-                folder / "synthetic",
-                clips=data.clips,
-                seconds=data.clip_s,
-                seed=experiment.training.seed,
-                progress=advance,
-            )
-        index = synthetic.index(root)
-    reporter.log(
-        f"{index.source}: {len(index.tracks)} tracks of {index.tracks['group'].nunique()} groups"
-    )
+        index = _make_synthetic(experiment, folder, reporter)
+    groups = index.tracks["group"].nunique()
+    reporter.log(f"{index.source}: {len(index.tracks)} tracks of {groups} groups")
     for note in index.notes:
         reporter.log(f"  note: {note}")
     return index
 
 
+def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) -> datasets.Index:
+    data = experiment.data
+    if data.kind not in ("auto", "synthetic") or data.label_range:
+        raise InputError(
+            "`kind` and `label_range` describe a data set, but none was given: "
+            "set `data` to a folder or a CSV file"
+        )
+    with reporter.bar("making music", data.clips) as advance:
+        root = synthetic.make(
+            folder / "synthetic",
+            clips=data.clips,
+            seconds=data.clip_s,
+            seed=experiment.training.seed,
+            progress=advance,
+        )
+    return synthetic.index(root)
+
+
 def check_task(task: Task, index: datasets.Index) -> None:
-    """Raise InputError where a data set of quadrants is asked for numbers."""
+    """Raise InputError for a regression task on a data set that has quadrants alone."""
     if task.is_regression and index.labels == "quadrant":
         raise InputError(
-            f"{index.source} has quadrants, which give signs and no numbers, and the task is {task.name}; "
-            "use --task quadrant, arousal2 or valence2"
+            f"{index.source} has quadrants, which give signs and no numbers, and the task is "
+            f"{task.name}; use `task` quadrant, arousal2 or valence2"
         )
 
 
-# === Folds ===
+# === Fits ===
 
 
-def _fold(
+def _count_folds(experiment: Experiment) -> int:
+    """Return the number of folds that are trained and scored."""
+    return 1 if experiment.validation.hold_out else experiment.validation.folds
+
+
+def _run_fold(
     experiment: Experiment,
-    tracks: track_features.Tracks,
+    tracks: Tracks,
     folds: np.ndarray,
-    number: int,
+    fold: int,
     folder: Path,
     reporter: Reporter,
 ) -> dict:
-    """Train on the other folds and score this one, once; or read the predictions of a fold that is finished."""
-    task, place = TASKS[experiment.task], folder / f"fold{number}"
-    learn, test = (
-        tracks.rows(np.flatnonzero(folds != number)),
-        tracks.rows(np.flatnonzero(folds == number)),
-    )
-    count = 1 if experiment.validation.hold_out else experiment.validation.folds
-    label = f"fold {number} of {count}"
+    """Train on the other folds and score this one once; of a finished fold read the scores.
+
+    Args:
+        folds: the fold of each track, `(tracks,)`.
+        fold: the test fold, from 1.
+    """
+    task, place = TASKS[experiment.task], folder / f"fold{fold}"
+    label = f"fold {fold} of {_count_folds(experiment)}"
     if not (place / "predictions.csv").exists():
-        result = fit.fit(_seeded(experiment, number), learn, place, label, reporter)
-        track_rows, predictions = fit.predict_segments(result.model, experiment, test)
-        with atomic_write(place / "model.keras") as file:
-            result.model.save(file)
+        train, test = (tracks.rows(np.flatnonzero(mask)) for mask in (folds != fold, folds == fold))
+        fitted = fit.fit(_with_seed(experiment, fold), train, place, label, reporter)
+        track_rows, predictions = fit.predict_segments(fitted.model, experiment, test)
+        _save_model(fitted.model, place / "model.keras")
         write_predictions(place, task, test.table, track_rows, predictions)
         fit.discard_state(place)
     scores = read_scores(place, task)
-    reporter.log(f"{label}: {markdown.format_scores(scores['song'])}")
+    reporter.log(f"{label}: {format_scores(scores['song'])}")
     return scores
 
 
-def _seeded(experiment: Experiment, number: int) -> Experiment:
-    """The experiment with a fit's own seed, so that folds do not share their random numbers."""
-    seed = experiment.training.seed + 1000 * number
-    return experiment.model_copy(
-        update={"training": experiment.training.model_copy(update={"seed": seed})}
-    )
+def _with_seed(experiment: Experiment, fold: int) -> Experiment:
+    """Return the experiment with a seed of the fold's own; the final model is fold 0."""
+    seed = experiment.training.seed + 1000 * fold
+    training = experiment.training.model_copy(update={"seed": seed})
+    return experiment.model_copy(update={"training": training})
 
 
-def _final_model(
-    experiment: Experiment, tracks: track_features.Tracks, folder: Path, reporter: Reporter
+def _train_final_model(
+    experiment: Experiment, tracks: Tracks, folder: Path, reporter: Reporter
 ) -> None:
-    """model.keras, trained on all tracks, or the first fold's; and the same as a servable."""
-    file = folder / "model.keras"
+    """Write model.keras, trained on all tracks or copied from fold 1, and its servable."""
+    file, place = folder / "model.keras", folder / "final"
     if not file.exists() and experiment.validation.final_model:
-        result = fit.fit(
-            _seeded(experiment, 0), tracks, folder / "final", "final model on all tracks", reporter
-        )
-        with atomic_write(file) as temporary:
-            result.model.save(temporary)
-        fit.discard_state(folder / "final")
+        label = "final model on all tracks"
+        _save_model(fit.fit(_with_seed(experiment, 0), tracks, place, label, reporter).model, file)
+        fit.discard_state(place)
     elif not file.exists():
         with atomic_write(file) as temporary:
             temporary.write_bytes((folder / "fold1" / "model.keras").read_bytes())
@@ -210,14 +225,14 @@ def _final_model(
         servable.save(keras.models.load_model(file, compile=False), experiment, file)
 
 
-# === Summary ===
+def _save_model(model: keras.Model, file: Path) -> None:
+    with atomic_write(file) as temporary:
+        model.save(temporary)
 
 
-def _seconds(folder: Path, this_time: float) -> float:
-    """Seconds spent on the run over all calls: what the fits took, or this call where that is more."""
-    fits = [pd.read_csv(file)["seconds"].sum() for file in _histories(folder)]
-    return round(max(this_time, float(sum(fits))), 1)
-
-
-def _histories(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*/history.csv"))
+def _total_seconds(folder: Path, this_call: float) -> float:
+    """Return seconds over all calls: the sum of the epochs', or this call's where that is more."""
+    epochs = sum(
+        float(pd.read_csv(file)["seconds"].sum()) for file in sorted(folder.glob("*/history.csv"))
+    )
+    return round(max(this_call, epochs), 1)

@@ -1,41 +1,54 @@
-"""TODO adff_tf.training.summary."""
+"""The scores part of `metrics.json`: scores of every fold, and their mean and std over folds.
+
+The std is the sample std. JSON has no NaN: an undefined score (R² of labels that do not vary, the
+std of one fold) is null.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from ..tasks import Task
 
 
-def summarise(task: Task, folds: list[dict], trivial: list[dict]) -> dict:
-    """The scores part of `metrics.json`: every fold, their mean and their sample std (null for one fold).
+def summarise(task: Task, folds: list[dict], baselines: list[dict]) -> dict:
+    """Return the scores part of `metrics.json`.
 
-    trivial: the baselines' scores, a dict a fold, or none at all.
+    Args:
+        folds: scores of each fold as of `predictions.read_scores`.
+        baselines: scores of each fold as of `baselines.score_baselines`; empty for an evaluation.
     """
-    names = trivial[0].keys() if trivial else ()
     songs = [fold["song"] for fold in folds]
     segments = [fold["segment"] for fold in folds]
+    names = baselines[0].keys() if baselines else ()
     return {
-        "task": task.name, "folds": without_nan(songs), "mean": without_nan(_over(songs, np.mean)), "std": without_nan(_over(songs, _std)),
-        "segment_mean": without_nan(_over(segments, np.mean)), "segment_std": without_nan(_over(segments, _std)),
-        "baselines": {name: without_nan(_over([fold[name] for fold in trivial], np.mean)) for name in names},
-    }  # fmt: skip
-
-
-def _over(folds: list[dict], statistic) -> dict:
-    first = folds[0]
-    return {
-        target: {
-            score: statistic([fold[target][score] for fold in folds]) for score in first[target]
-        }
-        for target in first
+        "task": task.name,
+        "folds": without_nan(songs),
+        "mean": _over_folds(songs, np.mean),
+        "std": _over_folds(songs, _sample_std),
+        "segment_mean": _over_folds(segments, np.mean),
+        "segment_std": _over_folds(segments, _sample_std),
+        "baselines": {
+            name: _over_folds([fold[name] for fold in baselines], np.mean) for name in names
+        },
     }
 
 
-def _std(values: list[float]) -> float:
+def _over_folds(folds: list[dict], statistic: Callable) -> dict:
+    return without_nan(
+        {
+            target: {score: statistic([fold[target][score] for fold in folds]) for score in scores}
+            for target, scores in folds[0].items()
+        }
+    )
+
+
+def _sample_std(values: list[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 def without_nan(value):
-    """JSON has no NaN: null stands for a score that is not defined."""
+    """Return nested dicts and lists of numbers with None in the place of NaN."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):

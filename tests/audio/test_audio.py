@@ -1,4 +1,4 @@
-"""The audio package against the chirp a file was made from, against FFmpeg, and against numbers worked by hand."""
+"""The audio package against the chirp of each file, against FFmpeg, and against worked numbers."""
 
 import contextlib
 import importlib.util
@@ -26,7 +26,7 @@ REAL = sorted(real_data("pmemo", "chorus").glob("*.mp3"))
 
 
 def chirp(rate_hz: int, seconds: float = 2.0, channels: int = 2) -> np.ndarray:
-    """`(samples, channels)`: a sweep from 200 to 1500 Hz, each channel quieter than the one before it."""
+    """Return `(samples, channels)`, a sweep from 200 to 1500 Hz, each channel quieter."""
     t = np.arange(int(rate_hz * seconds)) / rate_hz
     sweep = 0.5 * np.sin(2 * np.pi * (200 * t + 1300 / (2 * seconds) * t**2))
     return np.stack([sweep / (1 + c) for c in range(channels)], axis=1).astype(np.float32)
@@ -41,7 +41,7 @@ def lag(reference: np.ndarray, other: np.ndarray) -> int:
 
 
 def encode(path: Path, codec: str, samples: np.ndarray, rate_hz: int, **options: str) -> Path:
-    """Written by FFmpeg; container options (`write_xing`) and codec options (`global_quality`) in one."""
+    """Write a file by FFmpeg; options are the container's (`write_xing`) and the codec's."""
     layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate_hz, options=options)
@@ -127,7 +127,9 @@ def bad(made, tmp_path_factory) -> dict[str, Path]:
         "header.wav": made["16.wav"].read_bytes()[:44],
         "cut.m4a": made["aac.m4a"].read_bytes()[:9000],
         # A list of segments, as FFmpeg plays it: the file it names is real, and must not be opened.
-        "list.mp3": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{made['cbr.mp3']}\n#EXT-X-ENDLIST\n".encode(),
+        "list.mp3": "\n".join(
+            ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2,", f"{made['cbr.mp3']}"]
+        ).encode(),
     }
     files = {}
     for name, content in contents.items():
@@ -143,7 +145,10 @@ def bad(made, tmp_path_factory) -> dict[str, Path]:
     return files
 
 
-EXACT = "u8.wav 16.wav 24.wav 32.wav float.wav double.wav 16.flac 24.flac 16.aiff 8k.wav 96k.flac six.wav alac.m4a"
+EXACT = (
+    "u8.wav 16.wav 24.wav 32.wav float.wav double.wav 16.flac 24.flac 16.aiff 8k.wav 96k.flac "
+    "six.wav alac.m4a"
+)
 LOSSY = "cbr.mp3 vbr.mp3 mono.mp3 8k.mp3 art.mp3 vorbis.ogg six.ogg sound.opus aac.m4a opus.webm"
 GOOD = [*EXACT.split(), *LOSSY.split(), "mp3 named.vox"]
 BAD = {
@@ -292,7 +297,7 @@ def test_bytes_that_are_no_audio():
 
 
 def test_a_variable_bitrate_mp3_without_a_tag_is_read_to_its_end(tmp_path):
-    """Its first frames are loud: at their bitrate the file would be short, and libsndfile alone stops there."""
+    """Loud first frames: at their bitrate the file would be short, and libsndfile stops there."""
     seconds = 6
     samples = np.zeros((seconds * RATE, 1), np.float32)
     samples[: 3 * RATE, 0] = np.random.default_rng(0).normal(0, 0.2, 3 * RATE)
@@ -381,7 +386,7 @@ def test_resampling_in_pieces_is_soxrs_in_one(monkeypatch):
     np.testing.assert_allclose(pieces, soxr.resample(samples, RATE, 22050, quality="HQ"), atol=1e-6)
 
 
-# --- tf.data --------------------------------------------------------------------------------------------------------
+# === tf.data ===
 
 
 @pytest.fixture(params=["tensorflow-io", "libsndfile"])
@@ -465,7 +470,8 @@ def test_a_real_mp3_is_the_same_from_every_decoder(path, decoder):
 
 def test_importing_loads_no_tensorflow_and_the_probe_says_nothing():
     code = (
-        "import sys\nfrom adff_tf import audio\nassert 'tensorflow' not in sys.modules\nimport tensorflow\n"
+        "import sys\nfrom adff_tf import audio\nassert 'tensorflow' not in sys.modules\n"
+        "import tensorflow\n"
         "print('FROM HERE', file=sys.stderr, flush=True)\nprint(audio.graph_decoder())"
     )
     done = subprocess.run(
@@ -478,7 +484,8 @@ def test_importing_loads_no_tensorflow_and_the_probe_says_nothing():
 def test_a_tensorflow_io_that_does_not_load_is_passed_over_in_silence(tmp_path, monkeypatch, capfd):
     (tmp_path / "tensorflow_io.py").write_text(
         "import os, warnings\nwarnings.warn('unable to load')\nos.write(2, b'undefined symbol')\n"
-        "def __getattr__(name): raise NotImplementedError('unable to open file: libtensorflow_io.so')\n"
+        "def __getattr__(name):\n"
+        "    raise NotImplementedError('unable to open file: libtensorflow_io.so')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     for module in [name for name in sys.modules if name.split(".")[0] == "tensorflow_io"]:

@@ -1,6 +1,7 @@
-"""Damaged files by the hundred: recordings through the decoding processes, and models, settings and lists through their loaders.
+"""Damaged files by the hundred: recordings through decoding processes; models, settings and lists
+through their loaders.
 
-Each case is made by its number alone, so that one that fails can be made again: `mutated(original, number)`.
+A case depends on its index alone, so that a failure can be repeated: `mutated(original, index)`.
 """
 
 import json
@@ -15,21 +16,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adff_tf.catalogue import models, sources, worker
-from adff_tf.catalogue.decoders import SLOTS, Decoders, Window
+from adff_tf.catalogue import sources
+from adff_tf.catalogue.decoder import Setup
+from adff_tf.catalogue.decoder_pool import SLOTS, DecodedWindow, DecoderPool
 from adff_tf.errors import InputError
+from adff_tf.inference.backends import locate
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model.model_file import load_network
 
+from ..artifacts import RATE, flatbuffer, music, save_run
+from ..artifacts import write as write_tflite
 from ..audio.test_audio import encode, write
-from ..inference.test_litert import flatbuffer
-from ..inference.test_litert import write as write_tflite
-from ..inference.test_model import music, save_run
 
-RATE = 44100
-GROWTH_MB = (
-    300  # a decoder's memory after any number of damaged files, beyond what it had after the first
-)
+GROWTH_MB = 300  # of a decoder's memory, from the first damaged file to the last
 
 # === The mutator ===
 
@@ -72,7 +71,7 @@ def _zero(data: bytearray, rng: random.Random) -> None:
 
 
 def _number(data: bytearray, rng: random.Random) -> None:
-    """A number in the head becomes one that no header should hold."""
+    """Put a number into the head that no header should hold."""
     at = rng.randrange(min(len(data), 256))
     value = rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1, 0x00FFFFFF, 65535])
     data[at : at + 4] = value.to_bytes(4, rng.choice(["little", "big"]))
@@ -94,20 +93,16 @@ def mutated(original: bytes, number: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, bytes]:
-    folder, samples = (
-        tmp_path_factory.mktemp("originals"),
-        np.stack([music(1.5, 1), music(1.5, 2)], axis=1),
-    )
-    files = [
-        write(folder / "a.mp3", samples), write(folder / "a.flac", samples), write(folder / "a.ogg", samples),
-        write(folder / "a.wav", samples), encode(folder / "a.m4a", "aac", samples, RATE),
-    ]  # fmt: skip
+    folder = tmp_path_factory.mktemp("originals")
+    samples = np.stack([music(1.5, 1), music(1.5, 2)], axis=1)
+    files = [write(folder / f"a.{suffix}", samples) for suffix in ("mp3", "flac", "ogg", "wav")]
+    files.append(encode(folder / "a.m4a", "aac", samples, RATE))
     return {file.suffix: file.read_bytes() for file in files}
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_damaged_recordings_decode_or_have_a_reason(originals, tmp_path, count):
-    setup = worker.Setup(RATE, window=RATE, hop=RATE // 2, slots=SLOTS)
+    setup = Setup(RATE, window=RATE, hop=RATE // 2, slots=SLOTS)
     kinds, wrong, good, memory = list(originals.items()), [], 0, []
 
     def cases():
@@ -117,24 +112,20 @@ def test_damaged_recordings_decode_or_have_a_reason(originals, tmp_path, count):
             file.write_bytes(mutated(original, number))
             yield os.fsencode(file)
 
-    with Decoders(setup, 2, patience_s=20) as decoders:
-        first = None
-        for event in decoders.events(cases()):
-            if isinstance(event, Window):
+    with DecoderPool(setup, 2, patience_s=20) as pool:
+        for event in pool.decode(cases()):
+            if isinstance(event, DecodedWindow):
                 assert np.isfinite(event.samples).all() and np.abs(event.samples).max() <= 100
                 continue
             os.unlink(event.path)
-            error = event.ended.error
+            error = event.info.error
             good += not error
             if error.startswith("its decoder") or error.partition(" ")[0].endswith("Error:"):
                 wrong.append(f"{os.path.basename(event.path).decode()}: {error}")
-            memory.append(sum(_peak_mb(process) for process in decoders._processes))
-            first = first or memory[-1]
+            memory.append(sum(_peak_mb(process) for process in pool._processes))
     assert not wrong, "\n".join(wrong)
-    assert 0 < good < count and memory[-1] - memory[count // 10] < GROWTH_MB, (
-        good,
-        memory[:: count // 10],
-    )
+    growth = memory[-1] - memory[count // 10]
+    assert 0 < good < count and growth < GROWTH_MB, (good, memory[:: count // 10])
     assert not list(tmp_path.iterdir()), "something was written"
 
 
@@ -152,15 +143,15 @@ def run(tmp_path_factory):
 
 
 def loads_or_says_why(load, folder: Path, wrong: list[str], name: str) -> bool:
-    """Whether it loads; anything but an InputError is noted, and so is a file that appears."""
+    """Return whether `load` succeeds; note errors other than InputError, and files that appear."""
     before = held(folder)
     try:
         load()
     except InputError as error:
         if not str(error).strip():
-            wrong.append(f"{name}: an error without a word")
+            wrong.append(f"{name}: an error without a message")
         return False
-    except BaseException as error:  # whatever it is, it is the finding
+    except BaseException as error:  # the finding
         wrong.append(f"{name}: {type(error).__name__}: {error}")
         return False
     finally:
@@ -173,10 +164,9 @@ def held(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
 
 
-def asked(path: Path) -> None:
-    model = models.load(models.Named.at(path), threads=1)
-    answer = model.answer(music(1.0)[None])
-    assert set(answer) == {"valence", "arousal"}, "an answer of other names"
+def predict(path: Path) -> None:
+    outputs = EmotionModel.load(path, threads=1).predict_windows(music(1.0)[None])
+    assert set(outputs) == {"valence", "arousal"}, "other outputs"
 
 
 @pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.slow)])
@@ -187,12 +177,12 @@ def test_damaged_keras_files(run, tmp_path, count):
         (tmp_path / "model.keras").write_bytes(
             mutated(content, number) if number % 2 else inside(content, number)
         )
-        loads_or_says_why(lambda: asked(tmp_path), tmp_path, wrong, f"case {number}")
+        loads_or_says_why(lambda: predict(tmp_path), tmp_path, wrong, f"case {number}")
     assert not wrong, "\n".join(wrong)
 
 
 def inside(archive: bytes, number: int) -> bytes:
-    """The archive with one member damaged and its checksum right."""
+    """Return the archive with one damaged member, whose checksum is right."""
     import io
 
     with zipfile.ZipFile(io.BytesIO(archive)) as old:
@@ -211,15 +201,14 @@ def test_damaged_settings(run, tmp_path, count):
     (tmp_path / "model.keras").symlink_to(run / "model.keras")
     for number in range(count):
         (tmp_path / "config.json").write_bytes(mutated(content, number))
-        loads_or_says_why(lambda: models.Named.at(tmp_path), tmp_path, wrong, f"case {number}")
+        loads_or_says_why(lambda: locate(tmp_path), tmp_path, wrong, f"case {number}")
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture(scope="module")
 def tflite(run, tmp_path_factory):
-    return write_tflite(
-        tmp_path_factory.mktemp("tflite") / "model.tflite", *flatbuffer(run)
-    ).read_bytes()
+    file = tmp_path_factory.mktemp("tflite") / "model.tflite"
+    return write_tflite(file, *flatbuffer(run)).read_bytes()
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.slow)])
@@ -227,25 +216,19 @@ def test_damaged_tflite_files(tflite, tmp_path, count):
     wrong: list[str] = []
     for number in range(count):
         tail = len(tflite) - 2000  # the description behind the model
-        damaged = (
-            mutated(tflite, number)
-            if number % 2
-            else tflite[:tail] + mutated(tflite[tail:], number)
-        )
-        (tmp_path / "model.tflite").write_bytes(damaged)
+        start = 0 if number % 2 else tail
+        damaged, file = mutated(tflite[start:], number), tmp_path / "model.tflite"
+        file.write_bytes(tflite[:start] + damaged)
         loads_or_says_why(
-            lambda: asked(tmp_path / "model.tflite"), tmp_path, wrong, f"case {number}"
+            lambda: predict(tmp_path / "model.tflite"), tmp_path, wrong, f"case {number}"
         )
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("kind, count", [("parquet", 50), ("csv", 50)])
 def test_damaged_lists(tmp_path, kind, count):
-    table, file, wrong = (
-        pd.DataFrame({"path": [f"songs/{k}.mp3" for k in range(300)]}),
-        tmp_path / f"list.{kind}",
-        [],
-    )
+    table = pd.DataFrame({"path": [f"songs/{k}.mp3" for k in range(300)]})
+    file, wrong = tmp_path / f"list.{kind}", []
     table.to_parquet(file) if kind == "parquet" else table.to_csv(file, index=False)
     content = file.read_bytes()
     for number in range(count):
@@ -254,7 +237,7 @@ def test_damaged_lists(tmp_path, kind, count):
     assert not wrong, "\n".join(wrong)
 
 
-# === Files that mean harm ===
+# === Hostile model files ===
 
 
 def test_an_archive_writes_nothing_outside(run, tmp_path):
@@ -269,7 +252,7 @@ def test_an_archive_writes_nothing_outside(run, tmp_path):
         ):
             archive.writestr(name, "harm")
     before = held(tmp_path)
-    loads_or_says_why(lambda: asked(folder), tmp_path, [], "archive")
+    loads_or_says_why(lambda: predict(folder), tmp_path, [], "archive")
     assert held(tmp_path) == before and not Path("/tmp/outside.txt").exists()
 
 
@@ -277,39 +260,32 @@ HARM = "import pathlib; pathlib.Path({!r}).touch()"
 
 
 def _lambda(evil: str) -> dict:
-    """A layer whose function is stored as bytecode."""
+    """Return a layer whose function is stored as bytecode."""
     layer = keras.layers.Lambda(eval(f"lambda x: exec({evil!r}) or x"))
     return keras.saving.serialize_keras_object(layer)
+
+
+def _layer(module: str, name: str, config, registered_name: str | None):
+    """Return a function that makes a layer of another class; `{}` stands for the harm."""
+
+    def make(evil: str) -> dict:
+        stated = config.format(evil) if isinstance(config, str) else config
+        return {
+            "module": module, "class_name": name, "config": stated,
+            "registered_name": registered_name,
+        }  # fmt: skip
+
+    return make
 
 
 @pytest.mark.parametrize(
     "harm",
     [
         _lambda,
-        lambda evil: {
-            "module": "builtins",
-            "class_name": "exec",
-            "config": evil,
-            "registered_name": None,
-        },
-        lambda evil: {
-            "module": "os",
-            "class_name": "system",
-            "config": f"touch {evil}",
-            "registered_name": "system",
-        },
-        lambda evil: {
-            "module": "subprocess",
-            "class_name": "Popen",
-            "config": {"args": ["true"]},
-            "registered_name": None,
-        },
-        lambda evil: {
-            "module": "builtins",
-            "class_name": "function",
-            "config": "exec",
-            "registered_name": "function",
-        },
+        _layer("builtins", "exec", "{}", None),
+        _layer("os", "system", "touch {}", "system"),
+        _layer("subprocess", "Popen", {"args": ["true"]}, None),
+        _layer("builtins", "function", "exec", "function"),
         lambda evil: {"class_name": "__lambda__", "config": {"value": "AAAA"}},
     ],
 )
@@ -330,8 +306,6 @@ def test_a_model_that_brings_code_is_refused(run, tmp_path, harm):
             new.writestr(name, member)
     with pytest.raises(InputError, match="is damaged or no model|holds another network than ADFF"):
         EmotionModel.load(tmp_path)
-    with pytest.raises(
-        InputError, match="is damaged or no model"
-    ):  # by Keras itself, should it come so far
+    with pytest.raises(InputError, match="is damaged or no model"):  # by Keras itself
         load_network(tmp_path / "model.keras")
     assert not touched.exists()

@@ -1,5 +1,7 @@
-"""Memory that does not grow with the length of a recording."""
+"""Memory does not grow with the length of a recording."""
 
+import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ..inference.test_model import save_run
-from .test_catalogue import quick
+from .songs import save_quick_run
 
 CODE = """
 import os, sys, threading, time
 from pathlib import Path
-from adff_tf.catalogue import local, run
+from adff_tf.catalogue.run import predict_catalogue
+from adff_tf.catalogue.settings import EngineSettings
 
 def peak_mb(pid):
     status = Path(f"/proc/{pid}/status").read_text()
@@ -32,51 +34,36 @@ def watch():
 
 threading.Thread(target=watch, daemon=True).start()
 model, song, out = sys.argv[1:]
-run.score(model, [song], out, hop_s=1.0, ways=run.Ways(decoders=1, threads=1, batch=16))
+settings = EngineSettings(decoders=1, threads=1, batch=16)
+predict_catalogue(model, [song], out, hop_s=1.0, settings=settings)
 print(peak_mb("self"), max(peaks.values()))
 """
 
 
-def silence(file: Path, hours: float, rate_hz: int = 8000) -> Path:
-    """A wav of silence that takes no room on the disk."""
+def write_silence(file: Path, hours: float, rate_hz: int = 8000) -> Path:
+    """Write a wav of silence as a sparse file, which takes no room on the disk."""
     size = int(hours * 3600 * rate_hz) * 2
-    head = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    form = (
-        (1).to_bytes(2, "little") * 2
-        + rate_hz.to_bytes(4, "little")
-        + (2 * rate_hz).to_bytes(4, "little")
-        + b"\2\0\x10\0"
-    )
-    file.write_bytes(head + form + b"data" + size.to_bytes(4, "little"))
-    with open(file, "r+b") as opened:
-        opened.truncate(44 + size)
+    head = struct.pack("<4sI8sI", b"RIFF", 36 + size, b"WAVEfmt ", 16)
+    form = struct.pack("<HHIIHH", 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    file.write_bytes(head + form + struct.pack("<4sI", b"data", size))
+    os.truncate(file, 44 + size)
     return file
 
 
 @pytest.mark.slow
 def test_ten_hours_take_the_memory_of_ten_minutes(tmp_path):
-    model = quick(save_run(tmp_path / "run"))
+    model = save_quick_run(tmp_path / "run")
     peaks = {}
     for hours in (1 / 6, 10):
-        song = silence(tmp_path / f"{hours:.2f}.wav", hours)
-        command = [
-            sys.executable,
-            "-c",
-            CODE,
-            str(model),
-            str(song),
-            str(tmp_path / f"{hours:.2f}"),
-        ]
-        told = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
-        ).stdout
-        peaks[hours] = [float(number) for number in told.split()]
-        (row,) = pd.read_parquet(tmp_path / f"{hours:.2f}" / "songs").to_dict("records")
-        assert (
-            row["status"] == "ok"
-            and row["seconds"] == pytest.approx(hours * 3600)
-            and row["windows"] == hours * 3600
-        )
+        song, out = write_silence(tmp_path / f"{hours:.2f}.wav", hours), tmp_path / f"{hours:.2f}"
+        command = [sys.executable, "-c", CODE, str(model), str(song), str(out)]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+        peaks[hours] = [float(number) for number in done.stdout.split()]
+        (row,) = pd.read_parquet(out / "songs").to_dict("records")
+        seconds = hours * 3600
+        assert row["status"] == "ok" and row["windows"] == seconds
+        assert row["seconds"] == pytest.approx(seconds)
     (short, short_decoder), (long, long_decoder) = peaks.values()
     assert long - short < 200 and long_decoder - short_decoder < 50, peaks
     print(peaks)

@@ -1,15 +1,13 @@
-"""The front end against librosa, and cut-and-stack against NumPy."""
+"""The front end against librosa."""
 
 import librosa
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from adff_tf import audio
 from adff_tf.config import Frontend
-from adff_tf.model import log_mel as front_end
+from adff_tf.model.log_mel import log_mel, track_log_mel
 
 from ..real_data import needs_real_data, real_data
 
@@ -32,7 +30,7 @@ def by_librosa(waveform: np.ndarray) -> np.ndarray:
 
 
 def assert_equal_to_librosa(waveform: np.ndarray) -> None:
-    expected, ours = by_librosa(waveform), front_end.track_log_mel(waveform)
+    expected, ours = by_librosa(waveform), track_log_mel(waveform)
     assert ours.shape == expected.shape
     difference = np.abs(ours - expected)
     near = expected > expected.max(axis=1, keepdims=True) - 90
@@ -64,62 +62,44 @@ def test_pmemo_chorus_equals_librosa(song):
 
 @pytest.mark.parametrize("floor_db", [-100.0, -70.0])
 def test_silence_is_the_floor(floor_db):
-    silence = front_end.track_log_mel(np.zeros(RATE, "float32"), Frontend(floor_db=floor_db))
+    silence = track_log_mel(np.zeros(RATE, "float32"), Frontend(floor_db=floor_db))
     np.testing.assert_allclose(silence, floor_db, atol=2e-5)
 
 
 def test_a_higher_floor_hides_the_rounding_to_16_bits():
-    """Rounding is noise of a twelfth of a squared step, -101 dB; the window's energy adds 30 and Slaney's norm takes 10."""
+    """Rounding lies at -82 dB: a twelfth of a squared step is -101 dB, the window's energy adds 30,
+    and Slaney's norm takes 10."""
     t = np.arange(RATE) / RATE
     exact = (0.3 * np.sin(2 * np.pi * 440 * t)).astype("float32")
     rounded = (np.round(exact * 32768) / 32768).astype("float32")
     low, high = Frontend(), Frontend(floor_db=-70.0)
-    empty = front_end.track_log_mel(rounded, low)[10:-10, 60:]
+    empty = track_log_mel(rounded, low)[10:-10, 60:]
     assert (
         np.median(empty) == pytest.approx(-82, abs=1)
-        and (front_end.track_log_mel(exact, low)[10:-10, 60:] < -95).all()
+        and (track_log_mel(exact, low)[10:-10, 60:] < -95).all()
     )
+    np.testing.assert_allclose(track_log_mel(rounded, high), track_log_mel(exact, high), atol=1.0)
     np.testing.assert_allclose(
-        front_end.track_log_mel(rounded, high), front_end.track_log_mel(exact, high), atol=1.0
-    )
-    np.testing.assert_allclose(
-        front_end.track_log_mel(exact, high),
-        np.maximum(front_end.track_log_mel(exact, low), -70),
+        track_log_mel(exact, high),
+        np.maximum(track_log_mel(exact, low), -70),
         atol=2e-5,
     )
 
 
 def test_doubling_the_amplitude_adds_6_db():
-    quiet, loud = (front_end.track_log_mel(gain * chirp(1.0)) for gain in (0.25, 0.5))
-    heard = quiet > -60
-    np.testing.assert_allclose((loud - quiet)[heard], 20 * np.log10(2), atol=1e-3)
+    quiet, loud = (track_log_mel(gain * chirp(1.0)) for gain in (0.25, 0.5))
+    audible = quiet > -60
+    np.testing.assert_allclose((loud - quiet)[audible], 20 * np.log10(2), atol=1e-3)
 
 
 def test_a_clip_does_not_depend_on_its_batch():
     quiet, loud = 1e-3 * chirp(1.0), chirp(1.0)[::-1].copy()
-    alone = front_end.log_mel(tf.constant(quiet[None]))[0]
-    beside = front_end.log_mel(tf.constant(np.stack([quiet, loud])))[0]
+    alone = log_mel(tf.constant(quiet[None]))[0]
+    beside = log_mel(tf.constant(np.stack([quiet, loud])))[0]
     np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
 def test_in_the_graph_and_by_blocks_are_the_same():
     waveform = chirp(11.0)
-    in_graph = tf.function(front_end.log_mel)(tf.constant(waveform[None]))[0]
-    np.testing.assert_allclose(front_end.track_log_mel(waveform), in_graph, atol=1e-4)
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    batch=st.integers(1, 3),
-    frames=st.integers(1, 60),
-    mels=st.integers(1, 5),
-    seg_num=st.integers(1, 8),
-)
-def test_unstacking_gives_the_input_back_in_time_order(batch, frames, mels, seg_num):
-    assume(frames >= seg_num)
-    part = frames // seg_num
-    log_mel = np.arange(batch * frames * mels, dtype="float32").reshape(batch, frames, mels)
-    stacked = np.asarray(front_end.cut_and_stack(log_mel, seg_num))
-    assert stacked.shape == (batch, part, mels, seg_num)
-    in_time_order = np.concatenate([stacked[..., k] for k in range(seg_num)], axis=1)
-    np.testing.assert_array_equal(in_time_order, log_mel[:, : part * seg_num])
+    in_graph = tf.function(log_mel)(tf.constant(waveform[None]))[0]
+    np.testing.assert_allclose(track_log_mel(waveform), in_graph, atol=1e-4)

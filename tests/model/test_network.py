@@ -1,4 +1,4 @@
-"""The network: shapes, variants, names, `.keras`, another backend, and equality with an independent PyTorch twin."""
+"""The network: shapes, variants, names, `.keras`, backends, and an independent PyTorch twin."""
 
 import importlib.util
 import os
@@ -103,7 +103,7 @@ def test_without_tflm_a_level_is_its_mean_over_time_and_mel():
 
 @pytest.mark.parametrize("order", ["pool-relu-norm", "norm-relu"])
 def test_the_end_of_a_level_has_both_readings(order):
-    """From the last convolution's output on, by Keras's own layers in the order that the reading says."""
+    """Keras's own layers in the setting's order, from the last convolution's output on."""
     experiment = tiny.experiment(level_end=order)
     model = network.build_adff(experiment)
     norm = model.get_layer("level1_norm")
@@ -163,16 +163,19 @@ def test_mixed_precision_keeps_outputs_in_float32_and_near(policy):
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_builds_and_trains_on_another_backend(backend):
-    """The same weights answer the same on TensorFlow; steps of training on one batch make its loss small."""
+    """The same weights predict as on TensorFlow, and training on one batch lowers its loss."""
     if not importlib.util.find_spec(backend):
         pytest.skip(f"{backend} is not installed: the network was not built on that Keras backend")
     code = (
-        "import keras, numpy as np; from tests import tiny; from adff_tf import network\n"
+        "import keras, numpy as np; from tests import tiny; from adff_tf.model import network\n"
         "e = tiny.experiment('arousal', dropout=0.0); model = network.build_adff(e)\n"
-        "rng = np.random.default_rng(0); model.set_weights([rng.normal(0.1, 0.2, w.shape) ** 2 for w in model.weights])\n"
-        "x, y = rng.normal(size=(4, e.frames, 128)).astype('float32'), {'arousal': np.ones((4, 1), 'float32')}\n"
+        "rng = np.random.default_rng(0)\n"
+        "model.set_weights([rng.normal(0.1, 0.2, w.shape) ** 2 for w in model.weights])\n"
+        "x = rng.normal(size=(4, e.frames, 128)).astype('float32')\n"
+        "y = {'arousal': np.ones((4, 1), 'float32')}\n"
         "first = float(np.asarray(model.predict_on_batch(x)['arousal'])[0, 0])\n"
-        "model.compile(keras.optimizers.Adam(3e-3), 'mse'); losses = [float(model.train_on_batch(x, y)) for _ in range(30)]\n"
+        "model.compile(keras.optimizers.Adam(3e-3), 'mse')\n"
+        "losses = [float(model.train_on_batch(x, y)) for _ in range(30)]\n"
         "print(keras.backend.backend(), first, losses[0], losses[-1])"
     )
 
@@ -199,7 +202,7 @@ def test_builds_and_trains_on_another_backend(backend):
 
 
 def twin_outputs(model: keras.Model, experiment: config.Experiment, x: np.ndarray) -> np.ndarray:
-    """Arousal from the same weights by plain PyTorch, written from the paper's description alone."""
+    """Return arousal by plain PyTorch with the same weights, written from the paper alone."""
     torch = pytest.importorskip(
         "torch", reason="torch is not installed: the network was not compared with its PyTorch twin"
     )

@@ -30,13 +30,14 @@ def test_by_hand():
     ("targets", "predictions"),
     [([], []), ([1, 2], [1]), ([[1, 2]], [[1, 2]]), ([1, np.nan], [1, 2]), ([1, 2], [1, np.inf])],
 )
-def test_what_cannot_be_scored_is_refused(targets, predictions):
+def test_unusable_predictions_are_refused(targets, predictions):
     with pytest.raises(ValueError, match="must be"):
         metrics.r2(targets, predictions)
 
 
 def test_quadrants_are_also_scored_by_sign():
-    # truth Q1 Q2 Q3 Q4; the second is put in Q1 (sign of arousal right, of valence wrong), the fourth in Q2 (both wrong)
+    # truth Q1 Q2 Q3 Q4; predicted Q1 Q1 Q3 Q2: the second has the wrong sign of valence, the fourth
+    # of both
     probabilities = np.array(
         [[0.7, 0.1, 0.1, 0.1], [0.6, 0.3, 0.05, 0.05], [0.1, 0.2, 0.6, 0.1], [0.0, 0.9, 0.0, 0.1]]
     )
@@ -51,9 +52,7 @@ def test_quadrants_are_also_scored_by_sign():
 
 
 def test_sign_sums_the_probabilities_of_its_quadrants():
-    probabilities = np.array(
-        [[0.3, 0.3, 0.4, 0.0]]
-    )  # Q3 is likeliest, yet positive arousal (Q1, Q2) is likelier than negative
+    probabilities = np.array([[0.3, 0.3, 0.4, 0.0]])  # the likeliest is Q3, yet P(Q1) + P(Q2) > 0.5
     scores = metrics.score_task(
         TASKS["quadrant"], {"probabilities": np.array([0])}, {"probabilities": probabilities}
     )

@@ -1,18 +1,22 @@
-"""A piece of music for given factors: chords, melody, bass and drums, then its sound.
+"""A piece of music for given factors: chords, melody, bass and drums, then its waveform.
 
-Pitches are MIDI numbers (60 is middle C), times seconds, levels linear. A piece is in 4/4, one chord a bar, in a random
-key. `compose` decides when something sounds (exactly `density_hz` onsets a second, on a grid that the tempo sets, strong
-beats first) and which part plays there; `render` turns the notes into a waveform.
+Units: pitches are MIDI numbers (60 is middle C), times seconds, levels linear.
+
+A piece is in 4/4, one chord a bar, in a random key. `compose` chooses the onsets (exactly
+`density_hz` a second, on a grid set by the tempo, strong beats first) and the parts that play on
+each; `render` turns the notes into a waveform.
+
+The order in which the generator draws is part of the music: another order gives other clips.
 """
 
 import dataclasses
-from typing import Protocol
 
 import numpy as np
 
 from . import instruments
+from .factors import Factors
 
-# Root in semitones over the tonic, and whether the triad is major.
+# A chord is its root in semitones over the tonic, and whether the triad is major.
 PROGRESSIONS = {
     "major": (
         ((0, True), (5, True), (7, True), (0, True)),
@@ -45,30 +49,9 @@ CHORD_CENTRE, MELODY_CENTRE, BASS_CENTRE = 70, 81, 40
 DETUNE_CENTS = 45  # between the strings of a note in the roughest piece
 
 
-class Factors(Protocol):
-    """What a piece must have; `synthetic.Factors` says what each one means."""
-
-    @property
-    def tempo_bpm(self) -> float: ...
-    @property
-    def density_hz(self) -> float: ...
-    @property
-    def loudness_db(self) -> float: ...
-    @property
-    def brightness_db_per_octave(self) -> float: ...
-    @property
-    def articulation(self) -> float: ...
-    @property
-    def mode(self) -> str: ...
-    @property
-    def consonance(self) -> float: ...
-    @property
-    def register_semitones(self) -> float: ...
-
-
 @dataclasses.dataclass(frozen=True)
 class Note:
-    """`pitch` is a MIDI number, or the name of a drum."""
+    """A note; `pitch` is a MIDI number, or the name of a drum."""
 
     part: str
     pitch: int | str
@@ -78,8 +61,32 @@ class Note:
 
 
 @dataclasses.dataclass(frozen=True)
+class Onsets:
+    """The moments at which something sounds; arrays of shape `(onsets,)`.
+
+    Attributes:
+        times_s: start of each onset.
+        beats: index of its beat in the piece.
+        bars: index of its bar.
+        on_beat: whether it falls on a beat.
+        seconds: length of the piece.
+    """
+
+    times_s: np.ndarray
+    beats: np.ndarray
+    bars: np.ndarray
+    on_beat: np.ndarray
+    seconds: float
+
+    def lengths(self, chosen: np.ndarray, share: float) -> np.ndarray:
+        """Return the length of a note on each `chosen` onset: `share` of the time to the next."""
+        gaps = np.diff(self.times_s[chosen], append=self.seconds)
+        return np.minimum(gaps * share, instruments.NOTE_S)
+
+
+@dataclasses.dataclass(frozen=True)
 class Arrangement:
-    """What a reporter hears as style and no label depends on."""
+    """The style of a piece; no label depends on it."""
 
     key: int
     progression: tuple[tuple[int, bool], ...]
@@ -92,7 +99,7 @@ class Arrangement:
 
 
 def arrange(mode: str, rng: np.random.Generator) -> Arrangement:
-    """A random arrangement in `mode`."""
+    """Draw an arrangement in `mode`."""
     progressions = PROGRESSIONS[mode]
     return Arrangement(
         key=int(rng.integers(12)),
@@ -108,17 +115,16 @@ def arrange(mode: str, rng: np.random.Generator) -> Arrangement:
     )
 
 
-def grid(
+def choose_steps(
     tempo_bpm: float, density_hz: float, seconds: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
-    """The steps on which something sounds, in order, and the number of steps in a beat.
+    """Return the steps of the grid on which something sounds, in order, and the steps in a beat.
 
-    The `round(density_hz * seconds)` strongest steps are taken: bars before beats before eighths, and among equals as a
-    pattern of two bars that comes again.
+    The `round(density_hz * seconds)` strongest steps are chosen: bars before beats before eighths;
+    equals by a pattern that repeats every two bars.
     """
-    division = (
-        4 if tempo_bpm >= 112 else 8
-    )  # sixteenths, or thirty-seconds where sixteenths are too slow for the density
+    # Sixteenths, or thirty-seconds where sixteenths are too slow for the density.
+    division = 4 if tempo_bpm >= 112 else 8
     steps = np.arange(int(seconds * tempo_bpm / 60 * division))
     strength = sum((steps % (division * beats) == 0) * 1.0 for beats in (4, 2, 1, 0.5, 0.25))
     pattern = rng.uniform(0, 1.5, 8 * division)[steps % (8 * division)]
@@ -128,15 +134,15 @@ def grid(
     return np.sort(np.argsort(-rank)[:count]), division
 
 
-def voicing(root: int, major: bool, centre: float) -> list[int]:
-    """The four notes of a triad that lie nearest to `centre`, low to high."""
+def voice_triad(root: int, major: bool, centre: float) -> list[int]:
+    """Return the four notes of a triad nearest to `centre`, low to high."""
     wanted = {root % 12, (root + (4 if major else 3)) % 12, (root + 7) % 12}
     near = sorted(range(int(centre) - 9, int(centre) + 11), key=lambda pitch: abs(pitch - centre))
     return sorted([pitch for pitch in near if pitch % 12 in wanted][:4])
 
 
-def clashes(chord: list[int], roughness: float, rng: np.random.Generator) -> list[int]:
-    """Notes a semitone beside those of the chord: none at roughness 0, three at 1."""
+def draw_clashes(chord: list[int], roughness: float, rng: np.random.Generator) -> list[int]:
+    """Draw notes a semitone beside those of the chord: none at roughness 0, three at 1."""
     count = int(3 * roughness + rng.random())
     return [chord[i] + int(rng.choice([-1, 1])) for i in rng.permutation(len(chord))[:count]]
 
@@ -144,30 +150,41 @@ def clashes(chord: list[int], roughness: float, rng: np.random.Generator) -> lis
 def compose(
     factors: Factors, seconds: float, rng: np.random.Generator
 ) -> tuple[list[Note], Arrangement]:
-    """The notes of a piece of `seconds` with these factors, and its arrangement."""
+    """Compose a piece of `seconds` with these factors: its notes and its arrangement."""
     style = arrange(factors.mode, rng)
-    steps, division = grid(factors.tempo_bpm, factors.density_hz, seconds, rng)
-    step_s = 60 / factors.tempo_bpm / division
-    late = style.swing * 60 / factors.tempo_bpm / 4 * (steps % (division // 2) == division // 4)
-    times = steps * step_s + late
-    bars, on_beat = steps // (4 * division), steps % division == 0
-    new_bar = np.diff(bars, prepend=-1) > 0
-    parts = _parts(style, on_beat, new_bar, rng)
-    roughness = (1 - factors.consonance) / 2
+    steps, division = choose_steps(factors.tempo_bpm, factors.density_hz, seconds, rng)
+    onsets = _place_onsets(steps, division, factors.tempo_bpm, style.swing, seconds)
+    parts = _assign_parts(style, onsets, rng)
     notes = [
-        *_harmony(factors, style, times, bars, parts, roughness, seconds, rng),
-        *_melody(factors, style, times, bars, on_beat, parts, roughness, seconds, rng),
+        *_compose_chords_and_bass(factors, style, onsets, parts, rng),
+        *_compose_melody(factors, style, onsets, parts, rng),
     ]
     if style.drums:
-        notes += _drums(steps, division, times, parts, rng)
+        notes += _compose_drums(onsets, parts, rng)
     return notes, style
 
 
-def _parts(
-    style: Arrangement, on_beat: np.ndarray, new_bar: np.ndarray, rng: np.random.Generator
+def _place_onsets(
+    steps: np.ndarray, division: int, tempo_bpm: float, swing: float, seconds: float
+) -> Onsets:
+    """Return the onsets on these steps of the grid; swing delays every second eighth."""
+    step_s = 60 / tempo_bpm / division
+    late = swing * 60 / tempo_bpm / 4 * (steps % (division // 2) == division // 4)
+    return Onsets(
+        times_s=steps * step_s + late,
+        beats=steps // division,
+        bars=steps // (4 * division),
+        on_beat=steps % division == 0,
+        seconds=seconds,
+    )
+
+
+def _assign_parts(
+    style: Arrangement, onsets: Onsets, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Which part plays on which onset, as masks; no onset is left to the drums alone."""
-    count = len(on_beat)
+    """Return a mask of the onsets for each part; chords or melody play on every onset."""
+    count, on_beat = len(onsets.times_s), onsets.on_beat
+    new_bar = np.diff(onsets.bars, prepend=-1) > 0
     chords = {
         "bars": new_bar,
         "beats": new_bar | on_beat,
@@ -178,102 +195,123 @@ def _parts(
     hat = style.drums & (rng.random(count) < rng.uniform(0.3, 1.0))
     melody |= ~(chords | melody)
     bass = style.bass & (new_bar | on_beat & (rng.random(count) < 0.85))
-    return {"chords": chords, "melody": melody, "hat": hat, "bass": bass, "beat": on_beat}
+    return {"chords": chords, "melody": melody, "hat": hat, "bass": bass}
 
 
-def _lengths(times: np.ndarray, seconds: float, share: float) -> np.ndarray:
-    """How long each note sounds: that share of the time to the next one."""
-    return np.minimum(np.diff(times, append=seconds) * share, instruments.NOTE_S)
+def _roughness(factors: Factors) -> float:
+    """Return the roughness: 0 at consonance 1, 1 at consonance -1."""
+    return (1 - factors.consonance) / 2
 
 
-def _harmony(factors, style, times, bars, parts, roughness, seconds, rng) -> list[Note]:
-    """Chords as block chords or broken, with the notes that clash, and the bass under them."""
+def _chord(style: Arrangement, bar: int) -> tuple[int, bool]:
+    """Return the root of a bar's chord in semitones over C, and whether it is major."""
+    root, major = style.progression[bar % len(style.progression)]
+    return style.key + root, major
+
+
+def _compose_chords_and_bass(
+    factors: Factors,
+    style: Arrangement,
+    onsets: Onsets,
+    parts: dict[str, np.ndarray],
+    rng: np.random.Generator,
+) -> list[Note]:
+    """Compose block or broken chords with their clashing notes, and the bass."""
+    chords = {}
+    for bar in np.unique(onsets.bars):
+        chord = voice_triad(*_chord(style, bar), CHORD_CENTRE + factors.register_semitones)
+        chords[bar] = chord + draw_clashes(chord, _roughness(factors), rng)
     notes = []
-    chords, clashing = {}, {}
-    for bar in np.unique(bars):
-        root, major = style.progression[bar % len(style.progression)]
-        chords[bar] = voicing(style.key + root, major, CHORD_CENTRE + factors.register_semitones)
-        clashing[bar] = clashes(chords[bar], roughness, rng)
-    at = np.flatnonzero(parts["chords"])
-    broken = style.comping == "arpeggio"
-    for turn, (i, length) in enumerate(
-        zip(at, _lengths(times[at], seconds, factors.articulation), strict=True)
-    ):
-        chord = chords[bars[i]] + clashing[bars[i]]
-        # A broken chord's notes come two at a time, so that what clashes is heard together.
-        sounding = (
-            [chord[turn % len(chord)], chord[(turn + len(chord) // 2) % len(chord)]]
-            if broken
-            else chord
-        )
-        level = 0.8 / np.sqrt(len(sounding))
-        notes += [Note("chords", pitch, times[i], length, level) for pitch in sounding]
-    at = np.flatnonzero(parts["bass"])
-    for i, length in zip(at, _lengths(times[at], seconds, factors.articulation), strict=True):
-        root = style.key + style.progression[bars[i] % len(style.progression)][0]
-        notes.append(
-            Note("bass", BASS_CENTRE - 6 + (root - BASS_CENTRE + 6) % 12, times[i], length, 0.9)
-        )
+    chosen = np.flatnonzero(parts["chords"])
+    lengths = onsets.lengths(chosen, factors.articulation)
+    for turn, (i, length) in enumerate(zip(chosen, lengths, strict=True)):
+        chord = chords[onsets.bars[i]]
+        if style.comping == "arpeggio":
+            # Two notes of a broken chord at a time: clashing notes must sound together.
+            chord = [chord[turn % len(chord)], chord[(turn + len(chord) // 2) % len(chord)]]
+        level = 0.8 / np.sqrt(len(chord))
+        notes += [Note("chords", pitch, onsets.times_s[i], length, level) for pitch in chord]
+    chosen = np.flatnonzero(parts["bass"])
+    lengths = onsets.lengths(chosen, factors.articulation)
+    for i, length in zip(chosen, lengths, strict=True):
+        root, _ = _chord(style, onsets.bars[i])
+        pitch = BASS_CENTRE - 6 + (root - BASS_CENTRE + 6) % 12
+        notes.append(Note("bass", pitch, onsets.times_s[i], length, 0.9))
     return notes
 
 
-def _melody(factors, style, times, bars, on_beat, parts, roughness, seconds, rng) -> list[Note]:
-    """A walk near the middle of its register: chord notes on the beats, the scale between, wrong notes where it is rough."""
+def _compose_melody(
+    factors: Factors,
+    style: Arrangement,
+    onsets: Onsets,
+    parts: dict[str, np.ndarray],
+    rng: np.random.Generator,
+) -> list[Note]:
+    """Compose a walk near the middle of the melody's register.
+
+    Chord notes fall on the beats and notes of the scale between; roughness adds wrong notes.
+    """
     centre = MELODY_CENTRE + factors.register_semitones
+    scale = {(style.key + step) % 12 for step in SCALES[factors.mode]}
     pitch, notes = centre, []
-    at = np.flatnonzero(parts["melody"])
-    for i, length in zip(at, _lengths(times[at], seconds, factors.articulation), strict=True):
-        root, major = style.progression[bars[i] % len(style.progression)]
-        triad = {(style.key + root + step) % 12 for step in (0, 4 if major else 3, 7)}
-        scale = {(style.key + step) % 12 for step in SCALES[factors.mode]}
+    chosen = np.flatnonzero(parts["melody"])
+    lengths = onsets.lengths(chosen, factors.articulation)
+    for i, length in zip(chosen, lengths, strict=True):
+        root, major = _chord(style, onsets.bars[i])
+        triad = {(root + step) % 12 for step in (0, 4 if major else 3, 7)}
         target = pitch + 0.3 * (centre - pitch) + rng.normal(0, 2.5)
-        wanted = triad if on_beat[i] or rng.random() < 0.4 else scale
+        wanted = triad if onsets.on_beat[i] or rng.random() < 0.4 else scale
         pitch = min(
             (p for p in range(int(target) - 6, int(target) + 8) if p % 12 in wanted),
             key=lambda p: abs(p - target),
         )
-        clash = int(rng.choice([-1, 1])) if rng.random() < 0.5 * roughness else 0
-        notes.append(Note("melody", pitch + clash, times[i], length, rng.uniform(0.6, 0.9)))
+        clash = int(rng.choice([-1, 1])) if rng.random() < 0.5 * _roughness(factors) else 0
+        level = rng.uniform(0.6, 0.9)
+        notes.append(Note("melody", pitch + clash, onsets.times_s[i], length, level))
     return notes
 
 
-def _drums(steps, division, times, parts, rng) -> list[Note]:
-    """Kick on the first and third beat or on all four, snare on the second and fourth, hats on the onsets drawn for them."""
-    beat, every = steps // division % 4, rng.random() < 0.4
+def _compose_drums(
+    onsets: Onsets, parts: dict[str, np.ndarray], rng: np.random.Generator
+) -> list[Note]:
+    """Compose the drums.
+
+    Kick on beats 1 and 3 or on all four, snare on 2 and 4, hat on its own onsets.
+    """
+    times, even = onsets.times_s, onsets.beats % 2 == 0
+    every = rng.random() < 0.4
     notes = [Note("drums", "hat", time, 0.2, rng.uniform(0.3, 0.6)) for time in times[parts["hat"]]]
-    strong = parts["beat"]
-    notes += [
-        Note("drums", "kick", time, 0.35, 1.3) for time in times[strong & ((beat % 2 == 0) | every)]
-    ]
-    notes += [Note("drums", "snare", time, 0.35, 0.8) for time in times[strong & (beat % 2 == 1)]]
+    kicks, snares = times[onsets.on_beat & (even | every)], times[onsets.on_beat & ~even]
+    notes += [Note("drums", "kick", time, 0.35, 1.3) for time in kicks]
+    notes += [Note("drums", "snare", time, 0.35, 0.8) for time in snares]
     return notes
 
 
 def render(
     factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """`(samples,)` float32 within ±1: a piece with these factors, `seconds` long."""
+    """Return a piece of `seconds` with these factors, `(samples,)` float32 within ±1."""
     notes, style = compose(factors, seconds, rng)
-    detune = DETUNE_CENTS * (1 - factors.consonance) / 2
+    detune = DETUNE_CENTS * _roughness(factors)
     band = {}
     for part, timbres, cents in (
         ("chords", instruments.CHORD_TIMBRES, detune),
         ("melody", instruments.MELODY_TIMBRES, detune),
         ("bass", instruments.BASS_TIMBRES, 0.0),
     ):
-        timbre = instruments.varied(timbres[rng.integers(len(timbres))], rng)
+        timbre = instruments.vary(timbres[rng.integers(len(timbres))], rng)
         band[part] = instruments.Instrument(timbre, sample_rate_hz, cents, rng)
-    kit = instruments.drum_kit(sample_rate_hz, rng)
+    kit = instruments.make_drums(sample_rate_hz, rng)
     mix = np.zeros(round(seconds * sample_rate_hz), np.float32)
     fade = np.linspace(1, 0, int(0.02 * sample_rate_hz), dtype=np.float32)
     for note in notes:
         sound = kit[note.pitch] if isinstance(note.pitch, str) else band[note.part].note(note.pitch)
         start = int(note.start_s * sample_rate_hz)
         length = min(len(sound), len(mix) - start, int(note.length_s * sample_rate_hz) + len(fade))
-        heard = sound[:length] * np.float32(note.level * style.levels[note.part])
+        played = sound[:length] * np.float32(note.level * style.levels[note.part])
         if len(fade) < length < len(sound):
-            heard[-len(fade) :] *= fade
-        mix[start : start + length] += heard
+            played[-len(fade) :] *= fade
+        mix[start : start + length] += played
     return instruments.master(
         mix, sample_rate_hz, factors.brightness_db_per_octave, factors.loudness_db, rng
     )

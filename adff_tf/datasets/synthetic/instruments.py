@@ -1,9 +1,10 @@
 """The sounds of the synthetic set: pitched notes, drums, and the last stage of the mix.
 
-Waveforms are mono float32, `(samples,)`. A pitched note is a pair of wavetables (one period each, built from harmonic
-amplitudes and band-limited for the pitch): a bright one that dies away quickly and a darker one that lasts. Two-operator
-frequency modulation (Chowning 1973) makes the bells and the electric piano. Everything is drawn from a `numpy` generator
-that the caller passes, so the same generator gives the same sound.
+Waveforms are mono float32, `(samples,)`. A pitched note is a pair of wavetables, one period each,
+built from harmonic amplitudes and band-limited for the pitch: a bright wavetable that decays
+quickly and a darker wavetable that lasts. Bells, marimba and electric piano use two-operator
+frequency modulation (Chowning 1973). The caller passes the `numpy` generator of all random
+numbers, so the same generator state gives the same sound.
 """
 
 import dataclasses
@@ -11,18 +12,22 @@ import dataclasses
 import numpy as np
 import scipy.fft
 
-TABLE = 8192  # samples of a period: read without interpolation, its error is 70 dB down
+TABLE = 8192  # samples of a period; without interpolation the error is 70 dB down
 NOTE_S = 2.0  # the longest note
 
 
 @dataclasses.dataclass(frozen=True)
 class Timbre:
-    """How an instrument sounds.
+    """The parameters of an instrument's sound.
 
-    `slope` is the fall of its harmonics in dB an octave, `even` the level of the even harmonics against the odd ones,
-    `attack_s` the rise in seconds, `decay_s` the time in which it falls by 8.7 dB (sustained sounds: long), `stroke` the
-    level of the hammer's, plectrum's or breath's noise at the start, `fm` the modulation index at the start (0: wavetable) and
-    `ratio` modulator over carrier frequency.
+    Attributes:
+        slope: fall of the harmonics in dB an octave.
+        even: level of the even harmonics relative to the odd harmonics.
+        attack_s: rise time in seconds.
+        decay_s: time in seconds in which the level falls by 8.7 dB; long for sustained sounds.
+        stroke: level of the noise of hammer, plectrum or breath at the start.
+        fm: modulation index at the start; 0 selects wavetables.
+        ratio: modulator frequency over carrier frequency.
     """
 
     slope: float
@@ -54,8 +59,8 @@ MELODY_TIMBRES = (PIANO, GUITAR, BRASS, CLARINET, FLUTE, MARIMBA, BELL, STRINGS)
 BASS_TIMBRES = (PLUCKED_BASS, SYNTH_BASS)
 
 
-def varied(timbre: Timbre, rng: np.random.Generator) -> Timbre:
-    """Another maker's instrument of the same kind."""
+def vary(timbre: Timbre, rng: np.random.Generator) -> Timbre:
+    """Draw another instrument of the same kind."""
     return dataclasses.replace(
         timbre,
         slope=timbre.slope + rng.uniform(-1.5, 1.5),
@@ -67,13 +72,13 @@ def varied(timbre: Timbre, rng: np.random.Generator) -> Timbre:
 
 
 class Instrument:
-    """Notes of one timbre at one sampling rate, each pitch made once.
+    """Notes of one timbre at one sampling rate; each pitch is computed once.
 
     Args:
-        timbre: how it sounds.
+        timbre: parameters of the sound.
         sample_rate_hz: sampling rate.
-        detune_cents: how far apart the two strings of each note are tuned; they beat, the faster the further.
-        rng: gives the phases of the harmonics and the noise of the stroke.
+        detune_cents: distance between the two strings of each note, which beat when it is not 0.
+        rng: draws the phases of the harmonics and the noise of the stroke.
     """
 
     def __init__(
@@ -90,7 +95,10 @@ class Instrument:
         self._made: dict[int, np.ndarray] = {}
 
     def note(self, midi: int) -> np.ndarray:
-        """`(samples,)` float32: the note at full length, about -12 dB RMS at its start; 69 is A4, 440 Hz."""
+        """Return the note at full length, `(samples,)` float32, about -12 dB RMS at its start.
+
+        midi: pitch; 69 is A4, 440 Hz.
+        """
         if midi not in self._made:
             string = self._modulated if self.timbre.fm else self._harmonic
             frequency = 440 * 2 ** ((midi - 69) / 12)
@@ -111,7 +119,7 @@ class Instrument:
         return dark[at] + self._flare * bright[at]
 
     def _table(self, frequency: float, slope: float) -> np.ndarray:
-        """One period, unit RMS, no harmonic above 0.45 of the sampling rate."""
+        """Return one period, `(TABLE,)`, unit RMS, no harmonic above 0.45 of the sampling rate."""
         harmonics = np.arange(1, min(TABLE // 2, int(0.45 * self.sample_rate_hz / frequency)) + 1)
         amplitude = 10 ** (-slope * np.log2(harmonics) / 20) * np.where(
             harmonics % 2, 1.0, self.timbre.even
@@ -123,18 +131,18 @@ class Instrument:
 
     def _modulated(self, frequency: float) -> np.ndarray:
         turns = self._count * (frequency / self.sample_rate_hz)
-        # A period is taken off before the cast: float32 keeps too few digits of the phase of a long note.
+        # Whole periods are removed before the cast: float32 has too few digits for a long note.
         carrier, modulator = (
             (2 * np.pi * (phase - np.floor(phase))).astype(np.float32)
             for phase in (turns, turns * self.timbre.ratio)
         )
-        # High notes take a lower index, or their sidebands would pass half the sampling rate.
+        # High notes have a lower index, else their sidebands would pass half the sampling rate.
         index = self.timbre.fm * min(1, 1500 / frequency)
         return 1.4 * np.sin(carrier + index * self._flare * np.sin(modulator))
 
 
-def drum_kit(sample_rate_hz: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """`kick`, `snare` and `hat`, each `(samples,)` float32."""
+def make_drums(sample_rate_hz: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return `kick`, `snare` and `hat`, each `(samples,)` float32."""
     t = np.arange(int(0.35 * sample_rate_hz), dtype=np.float32) / sample_rate_hz
     low, drop, body = rng.uniform(42, 60), rng.uniform(60, 160), rng.uniform(150, 230)
     noise = rng.standard_normal(len(t)).astype(np.float32)
@@ -160,12 +168,12 @@ def master(
     loudness_db: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """The finished clip: reverberation, equaliser, spectral tilt about 1 kHz, noise floor, limiter, level.
+    """Return the finished clip: reverberation, equaliser, spectral tilt, noise floor, limiter.
 
     Args:
         mix: `(samples,)` float32.
         sample_rate_hz: its sampling rate.
-        tilt_db_per_octave: added to the spectrum on both sides of 1 kHz, from 80 Hz to 12 kHz.
+        tilt_db_per_octave: slope added to the spectrum about 1 kHz, from 80 Hz to 12 kHz.
         loudness_db: RMS of the result in dB below full scale.
         rng: draws the room, the equaliser's three bumps and treble shelf, and the noise floor.
 
@@ -184,7 +192,8 @@ def master(
         gain_db += np.float32(db) * np.exp(
             -(((octaves - np.float32(centre)) / np.float32(width)) ** 2)
         )
-    # Microphones and tape differ most at the top: with this shelf no treble band alone tells how bright the playing is.
+    # Microphones and tape differ most in the treble: with this shelf no treble band alone gives the
+    # brightness of the playing.
     corner_hz = np.float32(3000 * (8 / 3) ** rng.random())
     gain_db += np.float32(rng.uniform(-5, 5)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
     spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
@@ -193,11 +202,11 @@ def master(
     wet += np.float32(10 ** (rng.uniform(-65, -50) / 20)) * rng.standard_normal(
         len(mix), np.float32
     )
-    return _levelled(wet, loudness_db)
+    return _limit(wet, loudness_db)
 
 
 def _room(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """An impulse response: the direct sound, then noise that has fallen by 60 dB at its end."""
+    """Draw an impulse response: the direct sound, then noise that decays by 60 dB to its end."""
     response = rng.standard_normal(samples, np.float32) * np.exp(
         np.linspace(0, -6.9, samples, dtype=np.float32)
     )
@@ -206,7 +215,7 @@ def _room(samples: int, rng: np.random.Generator) -> np.ndarray:
     return response
 
 
-def _levelled(wave: np.ndarray, loudness_db: float, crest: float = 4.5) -> np.ndarray:
-    """`wave` (unit RMS) with its peaks rounded off at `crest` times its RMS, at the RMS wanted."""
+def _limit(wave: np.ndarray, loudness_db: float, crest: float = 4.5) -> np.ndarray:
+    """Round off the peaks of `wave` (unit RMS) at `crest` times its RMS; set RMS to the level."""
     rounded = np.float32(crest) * np.tanh(wave / np.float32(crest))
     return rounded * np.float32(10 ** (loudness_db / 20) / np.sqrt(np.mean(rounded**2)))

@@ -1,0 +1,137 @@
+"""An export's `.tflite` by LiteRT, without TensorFlow.
+
+The file is a FlatBuffer with a zip archive behind it, which holds `adff.json`: the description
+(`inference.description`), and `size` and `sha256` of the FlatBuffer. A damaged model can give wrong
+values or end the process, so LiteRT loads only bytes that match the hash. The hash guards against
+accidents, not against forgery.
+"""
+
+import hashlib
+import io
+import json
+import os
+import queue
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...support.console import silence_stderr
+from ..description import FILE, Description
+from . import Outputs
+
+AGAIN = "Copy it from the export again, or export again"
+FORMS = "give one of an export's .tflite files, such as adff_int8.tflite"
+
+Run = Callable[..., Outputs]  # from waveform=(1, window) float32 to outputs
+
+
+def load(
+    path: Path, threads: int = 2, interpreters: int = 1
+) -> tuple[Description, "LiteRTBackend"]:
+    """Return the description and the backend of a `.tflite` that takes a waveform.
+
+    Args:
+        path: the file, which is read whole: a later change of it does no harm.
+        threads: of one interpreter, 1 to 64.
+        interpreters: how many windows are predicted at once.
+
+    Raises:
+        InputError: no such file, a damaged one, or one that takes log-mels.
+    """
+    if not isinstance(threads, int) or not 1 <= threads <= 64:
+        raise InputError(f"threads={threads!r} was given; give a whole number, 1 to 64")
+    content = _read(path)
+    description = _read_description(content, path)
+    with silence_stderr():  # LiteRT prints its delegate's name
+        runs = [_signature(content, description, path, threads) for _ in range(interpreters)]
+    return description, LiteRTBackend(runs, description.outputs)
+
+
+class LiteRTBackend:
+    """Interpreters that predict one window each, at once from as many threads."""
+
+    def __init__(self, runs: list[Run], outputs: tuple[str, ...]):
+        self._outputs = outputs
+        self._idle: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        for run in runs:
+            self._idle.put(run)
+
+    def predict(self, waveforms: np.ndarray) -> Outputs:
+        """See `Backend`."""
+        run = self._idle.get()
+        try:
+            rows = [run(waveform=waveform[None]) for waveform in waveforms]
+        finally:
+            self._idle.put(run)
+        return {name: np.concatenate([row[name] for row in rows]) for name in self._outputs}
+
+
+def _read(path: Path) -> bytes:
+    """Return a model file's content. Raises InputError."""
+    try:
+        if "\0" in str(path) or not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f"{path} is a folder or a device, not a file; {FORMS}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {FORMS}") from None
+    if content[4:8] != b"TFL3":
+        begins = f"it begins {content[:8]!r}" if content else "it is empty"
+        raise InputError(f"{path} is no .tflite file ({begins}); {FORMS}")
+    return content
+
+
+def _read_description(content: bytes, path: Path) -> Description:
+    """Return the description in a model file whose hash is right. Raises InputError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(FILE) as member:
+            stated: Any = json.loads(member.read(2**20))
+    except Exception:  # zipfile and zlib raise many kinds of error for damaged bytes
+        raise InputError(
+            f"{path} has no readable {FILE} at its end: it was cut off or damaged, or is no "
+            f"export of adff-tf. {AGAIN}"
+        ) from None
+    description = Description.parse(stated, str(path))
+    size, digest = stated.get("size"), stated.get("sha256")
+    if not isinstance(size, int) or not isinstance(digest, str):
+        raise InputError(f"{path}: its {FILE} lacks size or sha256. {AGAIN}")
+    if hashlib.sha256(memoryview(content)[:size]).hexdigest() != digest:
+        raise InputError(
+            f"{path} is damaged: its content differs from the export (SHA-256). {AGAIN}"
+        )
+    return description
+
+
+def _signature(content: bytes, description: Description, path: Path, threads: int) -> Run:
+    """Return LiteRT's function of a model, ready to run. Raises InputError."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise InputError(f'{error}; pip install "ai-edge-litert>=2.1"') from None
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+        run = interpreter.get_signature_runner("serving_default")
+    except (RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"{path} does not load: {reason}. Try a newer LiteRT: pip install -U ai-edge-litert"
+        ) from None
+    details = run.get_input_details().items()
+    inputs = {name: tuple(detail["shape"].tolist()) for name, detail in details}
+    outputs = set(run.get_output_details())
+    if "log_mel" in inputs:
+        raise InputError(
+            f"{path} takes log-mels, for programs with a front end of their own; "
+            "give the export's adff_int8.tflite, adff_float16.tflite or adff_float32.tflite"
+        )
+    if inputs != {"waveform": (1, description.window)} or outputs != set(description.outputs):
+        raise InputError(
+            f"{path} takes {inputs} and returns {outputs}, and its {FILE} says otherwise. "
+            "Export it again"
+        )
+    return run

@@ -1,0 +1,61 @@
+"""The optimizer against worked numbers and Keras's, and the learning rate over time."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adff_tf.config import Training
+from adff_tf.training import optimizer as optimizers
+
+
+def minimise(optimizer, gradients) -> list[np.ndarray]:
+    """The path of a variable that starts at (1, -2) under given gradients."""
+    variable = keras.Variable(np.array([1.0, -2.0], "float32"))
+    optimizer.build([variable])
+    path = []
+    for gradient in gradients:
+        optimizer.apply([tf.constant(gradient, tf.float32)], [variable])
+        path.append(np.array(variable))
+    return path
+
+
+GRADIENTS = [[0.5, -0.1], [0.2, 0.3], [-0.4, 0.0]]
+
+
+def test_adam_is_keras_adam_without_decay():
+    ours = minimise(optimizers.Adam(0.01), GRADIENTS)
+    np.testing.assert_allclose(ours, minimise(keras.optimizers.Adam(0.01), GRADIENTS), rtol=1e-6)
+
+
+def test_weight_decay_is_added_to_the_gradient_by_hand():
+    l2, rate, b1, b2 = 0.1, 0.01, 0.9, 0.999
+    w, m, v, expected = np.array([1.0, -2.0]), 0.0, 0.0, []
+    for t, gradient in enumerate(GRADIENTS, start=1):
+        g = np.array(gradient) + l2 * w
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        w = w - rate * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + 1e-7)
+        expected.append(w)
+    np.testing.assert_allclose(
+        minimise(optimizers.Adam(rate, l2=l2), GRADIENTS), expected, rtol=1e-5
+    )
+
+
+def test_adam_takes_its_rate_from_a_schedule():
+    settings = Training(learning_rate=0.1, decay_epochs=(1, 2), decay_factor=0.5)
+    rates = optimizers.make_schedule(settings, steps_per_epoch=10)
+    assert [float(rates(step)) for step in (0, 10, 11, 20, 21)] == pytest.approx(
+        [0.1, 0.1, 0.05, 0.05, 0.025]
+    )
+
+
+def test_cosine_rises_for_a_tenth_and_falls_to_zero():
+    rates = optimizers.make_schedule(
+        Training(schedule="cosine", learning_rate=0.3, epochs=10), steps_per_epoch=10
+    )
+    assert (
+        float(rates(0)) == 0
+        and float(rates(10)) == pytest.approx(0.3)
+        and float(rates(100)) == pytest.approx(0, abs=1e-7)
+    )
+    assert float(rates(55)) == pytest.approx(0.15, rel=1e-3)
