@@ -30,6 +30,26 @@ from . import tiny
 RATE = 44100
 WINDOW = 441 * 100  # of the tiny experiment: 1 s
 
+BAD_SAMPLES = [  # samples, their rate, and a part of the error
+    (np.zeros((2, 3, 4)), RATE, "shape"),
+    (np.zeros(()), RATE, "shape"),
+    (np.zeros((2, RATE)), RATE, "transpose"),
+    (np.zeros(RATE), 44100.5, "whole number"),
+    (np.zeros(RATE), 999, "1000 to 768000"),
+    (np.zeros(RATE), 10**6, "1000 to 768000"),
+    (np.zeros(RATE), -44100, "1000 to 768000"),
+    (np.zeros(RATE, complex), RATE, "complex"),
+    (np.zeros(RATE, "int64"), RATE, "int64"),
+    (np.zeros(RATE, bool), RATE, "bool"),
+    (np.zeros(RATE, "uint16"), RATE, "uint16"),
+    (np.array(["a"]), RATE, "type"),
+    (np.full(RATE, 20000.0), RATE, "full scale"),
+    (np.full(RATE, np.nan), RATE, "NaN"),
+    (np.full((RATE, 2), 1e300), RATE, "NaN or infinite"),
+    (np.append(np.zeros(2 * RATE), -np.inf), RATE, "NaN or infinite"),
+    ([0.0, 0.1], RATE, "list"),
+]
+
 
 def music(seconds: float, seed: int = 0) -> np.ndarray:
     """Return noise whose loudness and colour wander, so that no two windows are alike."""
