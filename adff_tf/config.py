@@ -195,8 +195,55 @@ class Training(Settings):
     epoch. 0: no early stopping, keep the last epoch."""
     inner_fraction: float = Field(0.15, gt=0, lt=0.5)
     """early_stopping only: fraction of the training songs in the inner val set, split by group."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Momentum of an exponential moving average of the weights, which becomes the model. 0: off."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of a class label or sign that is spread evenly over all classes or both signs."""
     seed: int = Field(0, ge=0)
     """Seed of folds, weights, dropout, shuffling and random segments."""
+
+
+class Augmentation(Settings):
+    """Random changes of training segments. Not in the paper; off by default.
+
+    Each change is drawn anew for every segment and epoch.
+    """
+
+    mixup: float = Field(0.0, ge=0, le=10)
+    """Parameter alpha of mixup (Zhang et al. 2018): log-mels and labels of two segments are mixed
+    with a weight from Beta(alpha, alpha). 0: off."""
+    masks: int = Field(0, ge=0, le=10)
+    """Number of masks over time and of masks over mel bands (SpecAugment, Park et al. 2019); masked
+    cells get the band's mean."""
+    mask_frames: int = Field(60, ge=1)
+    """masks only: greatest length of a mask over time, in frames."""
+    mask_bands: int = Field(12, ge=1)
+    """masks only: greatest height of a mask over bands."""
+    bandwidth: float = Field(0.0, ge=0, le=1)
+    """Share of the segments that pass a low-pass with a random cutoff between 4 kHz and half the
+    sample rate, so that a recording's own sample rate or codec does not move its prediction."""
+
+
+class Start(Settings):
+    """A trained model whose weights a fit starts from, layer by layer by name.
+
+    Front end, standardisation and sizes of the network are taken over from the start.
+    """
+
+    start_from: Path | None = None
+    """Model to start from: a run folder, a folder of adff-pretrain, a model.keras in one, or the
+    word pretrained for the model that is shipped. Default: random weights."""
+    freeze: int = Field(0, ge=0)
+    """Number of first epochs in which transferred layers do not change; their batch norm is in
+    evaluation mode."""
+    backbone_rate: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate of transferred layers."""
+    allow_heard: bool = False
+    """Also score songs that the start was trained on. Their scores say nothing about new music."""
+    start_sha256: str | None = None
+    """Expected SHA-256 of the start's model.keras; filled in by the program."""
+    start_terms: str | None = None
+    """Licence of the start, for model card and report; filled in by the program."""
 
 
 class Validation(Settings):
@@ -240,6 +287,8 @@ class Experiment(Settings):
     segments: Segments = Segments()
     network: Network = Network()
     training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    start: Start = Start()
     validation: Validation = Validation()
 
     @property
@@ -250,6 +299,23 @@ class Experiment(Settings):
     @pydantic.model_validator(mode="after")
     def _check_segment(self):
         check_segment(self.frames, self.segments.seg_num)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _check_combination(self):
+        if self.training.ema and self.training.early_stopping:
+            raise ValueError(
+                "ema averages the last epochs and early_stopping keeps one epoch; give one of them"
+            )
+        if self.training.ema and self.start.freeze:
+            raise ValueError(
+                "Keras's moving average does not cover frozen layers; give ema or freeze, not both"
+            )
+        if self.start.freeze >= self.training.epochs:
+            raise ValueError(
+                f"freeze {self.start.freeze} of {self.training.epochs} epochs leaves the backbone "
+                "no epoch to learn; give a smaller freeze or more epochs"
+            )
         return self
 
     def to_json(self) -> str:

@@ -16,6 +16,7 @@ from .errors import InputError
 from .paper import grid
 from .support import commandline, console
 from .support.files import expand_user
+from .training.start import check_start, take_over
 
 if TYPE_CHECKING:
     from .paper.cells import Prepared
@@ -148,9 +149,11 @@ def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     if given.preset == "fast":  # the hold-out of the preset would leave no std
         validation["hold_out"] = False
     start = start.model_copy(update={"validation": start.validation.model_copy(update=validation)})
+    start = take_over(start, arguments)
     options, base = commandline.parse(
         "adff-reproduce", DESCRIPTION, Options(tyro.MISSING), start, arguments
     )
+    check_start(base)
     _check(options, base, arguments)
     return options, commandline.with_absolute_path(base)
 

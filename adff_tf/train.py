@@ -22,6 +22,8 @@ adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, 
 
 adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group]).
 
+adff-train --data songs.csv --label-range 1 9 --start-from MODEL: fine-tune a trained model.
+
 adff-train --data ~/PMEmo2019 --preset paper: the paper's schedule, for hours.
 
 The same command resumes a stopped run. Nothing is written outside the run folder."""
@@ -31,8 +33,8 @@ The same command resumes a stopped run. Nothing is written outside the run folde
 class Options:
     """The program's own options; every other option is a setting of the experiment."""
 
-    preset: Literal["fast", "demo", "paper"] | None = None
-    """Settings to start from. fast where --data is given, otherwise demo."""
+    preset: Literal["fast", "finetune", "demo", "paper"] | None = None
+    """Settings to start from. finetune with --start-from, fast with --data, otherwise demo."""
     config: Path | None = None
     """A saved config.json to start from instead."""
     out: Path | None = None
@@ -67,9 +69,12 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     """Return the options and the experiment of a command line. Raises InputError."""
-    return commandline.parse(
-        "adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments
-    )
+    from .training.start import check_start, take_over
+
+    base = take_over(commandline.starting_point(arguments), arguments)
+    options, experiment = commandline.parse("adff-train", DESCRIPTION, Options(), base, arguments)
+    check_start(experiment)
+    return options, experiment
 
 
 def architecture(experiment: Experiment) -> str:

@@ -63,9 +63,10 @@ def given_options(arguments: Sequence[str]) -> set[str]:
 def starting_point(arguments: Sequence[str]) -> Experiment:
     """Return the experiment of --config or --preset, which the other options change.
 
-    The default is `fast` with --data, and `demo` without. Raises InputError.
+    The default is `finetune` with --start-from, `fast` with --data, and otherwise `demo`. Raises
+    InputError.
     """
-    given = parse_known(arguments, "--preset", "--config", "--data")
+    given = parse_known(arguments, "--preset", "--config", "--data", "--start-from")
     if given.config and given.preset:
         raise InputError("--config and --preset both name settings to start from; give one of them")
     if given.config:
@@ -75,7 +76,8 @@ def starting_point(arguments: Sequence[str]) -> Experiment:
         # layout and label range belong to the saved data set
         data = start.data.model_copy(update={"kind": "auto", "label_range": None})
         return start.model_copy(update={"data": data})
-    name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
+    default = "finetune" if given.start_from else ("fast" if given.data else "demo")
+    name = given.preset if given.preset in presets.PRESETS else default
     return presets.PRESETS[name]()
 
 
