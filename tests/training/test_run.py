@@ -11,16 +11,15 @@ import pytest
 import sklearn.metrics
 
 from adff_tf.config import Frontend
-from adff_tf.datasets import Index
 from adff_tf.errors import InputError
 from adff_tf.features.tracks import prepare_tracks
 from adff_tf.support.locks import LockedError, lock_folder
 from adff_tf.tasks import TASKS
 from adff_tf.training import fit
 from adff_tf.training.predictions import mean_by_song
-from adff_tf.training.run import check_task, run
+from adff_tf.training.run import run
 
-from .small import Lines, change, index_table, make_experiment
+from .small import Lines, change, make_experiment
 
 
 @pytest.fixture(scope="module")
@@ -184,16 +183,6 @@ def test_fewer_songs_than_folds(manifest, tmp_path):
         match="7 folds need at least 7 songs or artists that stay apart; here are 5. Use `folds` 5",
     ):
         run(change(make_experiment(manifest), validation={"folds": 7}), tmp_path / "run")
-
-
-def test_numbers_from_quadrants(tmp_path):
-    index = Index(
-        index_table(["a", "b"], valence=np.array([1.0, -1.0])), "quadrant", (), "emopia (here)"
-    )
-    with pytest.raises(
-        InputError, match="the task is both; use `task` quadrant, arousal2 or valence2"
-    ):
-        check_task(TASKS["both"], index)
 
 
 def test_early_stopping_with_one_song_to_train_on(manifest, tmp_path):
