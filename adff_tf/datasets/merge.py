@@ -82,8 +82,7 @@ def _read(root: Path) -> tuple[pd.DataFrame, pd.DataFrame, bool]:
     metadata["quadrant"] = shared.read_quadrants(metadata, "Quadrant", metadata_file)
     metadata["lyric"] = metadata[ids[-1]]
     metadata = metadata.drop_duplicates(ids[0]).set_index(ids[0])
-    numbers = dict.fromkeys(["Valence", "Arousal"], float)
-    values = read_table(values_file, {ids[0]: str} | numbers)
+    values = read_table(values_file, {ids[0]: str, "Valence": float, "Arousal": float})
     renamed = {ids[0]: "track_id", "Valence": "valence", "Arousal": "arousal"}
     table = values.rename(columns=renamed)
     table["group"] = table["track_id"].map(metadata["Artist"]).fillna("")

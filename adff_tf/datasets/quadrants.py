@@ -75,7 +75,7 @@ def _read_split(root: Path) -> dict[str, str]:
     """Return EMOPIA's split by ID; empty where the folder split/ is not there."""
     if not (root / "split").is_dir():
         return {}
-    by_clip = {}
+    by_clip: dict[str, str] = {}
     for split in shared.SPLITS:
         clips = read_table(root / "split" / f"{split}_clip.csv", {"clip_name": str})["clip_name"]
         by_clip |= dict.fromkeys(clips.str.removesuffix(".mid"), split)
