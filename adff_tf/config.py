@@ -6,7 +6,6 @@ alternative. Times are in seconds, rates in Hz, levels in dB. The fields' docstr
 of `--help`.
 """
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -255,17 +254,6 @@ class Data(Settings):
         if given is None:
             return ()
         return (given,) if isinstance(given, str | Path) else given
-
-    @pydantic.model_validator(mode="after")
-    def _check_weights(self):
-        if self.weights and len(self.weights) != max(1, len(self.data)):
-            raise ValueError(
-                f"weights are {len(self.weights)} numbers for {max(1, len(self.data))} data sets; "
-                "give one for each"
-            )
-        if not all(0 < weight < math.inf for weight in self.weights):
-            raise ValueError(f"weights are {self.weights}; give numbers above 0")
-        return self
 
 
 class Experiment(Settings):

@@ -29,11 +29,6 @@ def test_json_both_ways(preset):
             '{"frontend": {"n_fft": 1024}}',
             "n_fft 1024 is shorter than the window of 2646 samples; use 4096",
         ),
-        (
-            '{"data": {"data": ["a", "b"], "weights": [1]}}',
-            "data: weights are 1 numbers for 2 data sets; give one for each",
-        ),
-        ('{"data": {"data": ["a"], "weights": [0]}}', "data: weights are .*give numbers above 0"),
         ('{"validation": {"split": "mine"}}', "validation.split: .*'published'.*given 'mine'"),
         ("not json", "my.json cannot be used"),
     ],

@@ -96,10 +96,19 @@ def join(indexes: Sequence[Index], weights: Sequence[float] = ()) -> Index:
     Args:
         indexes: the data sets. A second one of the same name becomes "<name>-2".
         weights: weight of each data set in the training loss; 1 each if empty.
+
+    Raises:
+        InputError: another number of weights than of data sets, or a weight that is not above 0.
     """
+    weights = weights or [1.0] * len(indexes)
+    if len(weights) != len(indexes) or not all(0 < weight < np.inf for weight in weights):
+        raise InputError(
+            f"`weights` are {', '.join(f'{weight:g}' for weight in weights)} for {len(indexes)} "
+            "data sets: give one number above 0 for each."
+        )
     tables, several = [], len(indexes) > 1
     names = _name_apart([index.tracks["source"].iloc[0] for index in indexes])
-    for index, name, weight in zip(indexes, names, weights or [1.0] * len(indexes), strict=True):
+    for index, name, weight in zip(indexes, names, weights, strict=True):
         table = index.tracks.assign(source=name, weight=float(weight))
         if several:
             is_artist = index.has_artists & (table["group"] != table["track_id"])

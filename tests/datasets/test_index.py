@@ -115,6 +115,14 @@ def test_an_artist_of_two_data_sets_is_one_group():
     assert joined.tracks["weight"].tolist() == [1, 1, 3, 3]
 
 
+@pytest.mark.parametrize("weights", [(1,), (1, 2, 3), (1, 0), (1, -1), (1, float("nan"))])
+def test_weights_that_cannot_be(weights):
+    with pytest.raises(
+        InputError, match="`weights` are 1.* for 2 data sets: give one number above"
+    ):
+        index.join([index_of("a"), index_of("b")], weights)
+
+
 def test_kinds_of_labels():
     quadrants = dataclasses.replace(
         replaced(index_of("q"), "/q"), tracks=index_of("q").tracks.assign(labels="quadrant")
