@@ -7,9 +7,10 @@ of `--help`.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
+import tyro
 from pydantic import Field
 
 from .errors import InputError
@@ -19,7 +20,9 @@ FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five p
 
 TaskName = Literal["both", "valence", "arousal", "valence2", "arousal2", "quadrant"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-DataKind = Literal["auto", "synthetic", "pmemo", "deam", "emomusic", "quadrants", "csv"]
+DataKind = Literal[
+    "auto", "synthetic", "pmemo", "deam", "emomusic", "merge", "panda4q", "quadrants", "csv"
+]
 
 
 def check_segment(frames: int, seg_num: int) -> None:
@@ -249,6 +252,10 @@ class Start(Settings):
 class Validation(Settings):
     """The split of songs into folds. A group (song, or artist where known) is in one fold only."""
 
+    split: Literal["folds", "published"] = "folds"
+    """folds: cross-validation. published: the data sets' own split (EMOPIA, MERGE); train on its
+    train songs and score its test songs. Its val songs are the val set of early stopping, and train
+    otherwise."""
     folds: int = Field(5, ge=2)
     """Number of cross-validation folds."""
     hold_out: bool = False
@@ -257,15 +264,22 @@ class Validation(Settings):
     """After the folds, train model.keras on all tracks. Off: model.keras is the first fold's
     network."""
 
+    @property
+    def scored_folds(self) -> range:
+        """Numbers of the folds that are trained and scored, from 1."""
+        return range(1, 2 if self.hold_out or self.split == "published" else self.folds + 1)
+
 
 class Data(Settings):
     """The place of the songs and their labels."""
 
-    data: Path | None = None
-    """Folder of a data set, or a CSV file (path,valence,arousal[,group]). Default: the built-in
-    synthetic set."""
+    data: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a data set, or a CSV file (path,valence,arousal[,group]); once for each of several
+    data sets. Default: the built-in synthetic set."""
+    weights: tuple[float, ...] = ()
+    """Weight of each data set in the training loss, in the order of data. Default: 1 each."""
     kind: DataKind = "auto"
-    """Layout of the data set; auto recognises it."""
+    """Layout of the data sets; auto recognises it."""
     label_range: tuple[float, float] | None = None
     """CSV only: lowest and highest value of the label scale, such as 1 9."""
     skip_bad_audio: bool = False
@@ -274,6 +288,19 @@ class Data(Settings):
     """synthetic only: number of clips."""
     clip_s: float = Field(12.0, gt=0, le=120)
     """synthetic only: length of a clip in seconds."""
+
+    @property
+    def place(self) -> str:
+        """The paths of the data sets, for reports."""
+        return ", ".join(map(str, self.data)) or "built-in synthetic music"
+
+    @pydantic.field_validator("data", mode="before")
+    @classmethod
+    def _accept_one(cls, given):
+        """Accept a single path, as in Python and in a config.json of one data set."""
+        if given is None:
+            return ()
+        return (given,) if isinstance(given, str | Path) else given
 
 
 class Experiment(Settings):
@@ -320,12 +347,13 @@ class Experiment(Settings):
 
     def to_json(self) -> str:
         """Return the settings as JSON. Raises InputError where the data's path is not UTF-8."""
-        try:
-            str(self.data.data).encode()
-        except UnicodeEncodeError:
-            raise InputError(
-                f"the path of data is not UTF-8, as JSON has to be: {self.data.data}; rename it"
-            ) from None
+        for path in self.data.data:
+            try:
+                str(path).encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    f"the path of data is not UTF-8, as JSON has to be: {path}; rename it"
+                ) from None
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod

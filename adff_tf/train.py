@@ -18,9 +18,12 @@ DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write 
 
 adff-train: built-in synthetic music, in minutes on two cores.
 
-adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, folders Q1 to Q4).
+adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, MERGE, 4QAED).
 
-adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group]).
+adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group], or folders
+Q1 to Q4).
+
+adff-train --data ~/PMEmo2019 --data ~/EMOPIA: several data sets, numbers and quadrants together.
 
 adff-train --data songs.csv --label-range 1 9 --start-from MODEL: fine-tune a trained model.
 
@@ -96,14 +99,14 @@ def architecture(experiment: Experiment) -> str:
 def next_steps(experiment: Experiment, folder: Path, features: Path | None = None) -> list[str]:
     """Return the next commands, as lines. features: the log-mels' folder if not the run's own."""
     lines = ["next: predict a song", f"  python -m adff_tf.predict {quote(str(folder))} SONG"]
-    if experiment.data.data is None:
+    if not experiment.data.data:
         lines += [
             "then: train on your own music, by one of",
             "  python -m adff_tf.train --data ~/PMEmo2019",
             "  python -m adff_tf.train --data songs.csv --label-range 1 9      "
             "(path,valence,arousal)",
         ]
-    elif experiment.validation.hold_out:
+    elif len(experiment.validation.scored_folds) < experiment.validation.folds:
         parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
         parts += ["--features", features or folder / "features"]
         lines += [

@@ -110,7 +110,7 @@ def parse(arguments: list[str]) -> tuple[Options, Plan]:
     options, base = commandline.parse("adff-tune", DESCRIPTION, Options(), start, arguments)
     check_start(base)
     base = commandline.with_absolute_path(base)
-    is_demo = base.data.data is None and options.config is None and options.preset in (None, "demo")
+    is_demo = not base.data.data and options.config is None and options.preset in (None, "demo")
     texts = [*options.space, *_fixed_by_options(arguments, base)]
     try:
         space = narrow(DEMO if is_demo else PAPER, texts, base)
@@ -122,7 +122,7 @@ def parse(arguments: list[str]) -> tuple[Options, Plan]:
 def make_budget(options: Options, plan: Plan) -> Budget:
     """Return the budget of the options, or the default one."""
     is_open = options.hours is not None or options.algorithm in ("hyperband", "grid")
-    default = None if is_open else DEMO_TRIALS if plan.base.data.data is None else TRIALS
+    default = None if is_open else TRIALS if plan.base.data.data else DEMO_TRIALS
     return Budget(options.trials if options.trials is not None else default, options.hours)
 
 
@@ -159,7 +159,7 @@ def next_steps(options: Options, plan: Plan, folder: Path) -> list[str]:
         "next: train the best, and score it on the songs that the search did not use",
         f"  python -m adff_tf.train {join(map(str, flags))}",
     ]
-    if plan.base.data.data is None:
+    if not plan.base.data.data:
         lines += [
             "then: search on your own music",
             "  python -m adff_tf.tuning --data ~/PMEmo2019 --hours 8",

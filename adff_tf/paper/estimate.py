@@ -25,7 +25,7 @@ from ..features.tracks import Tracks
 from ..support.console import SILENT, Reporter
 from ..tasks import TASKS
 from ..training.fit import new_model
-from ..training.splits import assign_folds
+from ..training.splits import is_training, split_tracks
 from .cells import Prepared, State, cell_state
 from .grid import Cell, Table
 
@@ -131,9 +131,10 @@ def _steps_of_fits(experiment: Experiment, tracks: Tracks) -> list[int]:
     """Return the training steps of each fit of a run; with early stopping, the most."""
     training, validation = experiment.training, experiment.validation
     task = TASKS[experiment.task]
-    folds = assign_folds(tracks.table, task, validation.folds, training.seed)
-    scored = range(1, 2 if validation.hold_out else validation.folds + 1)
-    train_sets = [tracks.rows(np.flatnonzero(folds != fold)) for fold in scored]
+    folds = split_tracks(tracks.table, task, validation, training.seed)
+    train_sets = [
+        tracks.rows(np.flatnonzero(is_training(folds, fold))) for fold in validation.scored_folds
+    ]
     if validation.final_model:
         train_sets.append(tracks)
     segment_sets = [segment_set(experiment, train, training=True) for train in train_sets]
