@@ -21,7 +21,7 @@ from adff_tf.inference.model import EmotionModel, check_finite
 from adff_tf.model import log_mel, servable
 from adff_tf.model.model_file import load_network, run_folder_of
 from adff_tf.model.network import build_adff
-from adff_tf.training.evaluation import training_tracks
+from adff_tf.training.start import heard_tracks
 
 from .comparison_windows import MUSIC, music_windows, stress_windows
 from .parity import predict_reference
@@ -136,7 +136,7 @@ def training_features(file: Path, experiment: Experiment) -> pd.DataFrame | None
     if not known.is_file():
         return None
     try:
-        tracks = training_tracks(file, experiment) if known == index else pd.read_csv(known)
+        tracks = heard_tracks(file, experiment) if known == index else pd.read_csv(known)
         return tracks[["features"]]
     except (ValueError, KeyError) as error:
         raise InputError(f"{known} is damaged ({error}); copy it from the run again") from None

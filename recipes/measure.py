@@ -109,11 +109,10 @@ def main() -> None:
     ask.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = ask.parse_args()
     start = find_start(given.start)
-    index, base = datasets.load(given.data), finetune()
+    index, base = datasets.load_all([given.data]), finetune()
     tracks, _ = prepare_tracks(
         index.tracks, given.out / "features", start.experiment.frontend, reporter=Terminal()
     )
-    tracks.table["weight"] = 1.0
     y, groups = TASK.labels(tracks.table)["probabilities"], tracks.table["group"].to_numpy()
 
     @functools.cache

@@ -16,8 +16,8 @@ from adff_tf.config import Data
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import log_mel
 from adff_tf.model.model_file import find_model, load_network
-from adff_tf.training import evaluation
 from adff_tf.training import run as runs
+from adff_tf.training.start import heard_tracks
 
 from . import commands, tiny
 from .artifacts import RATE, music, save_run
@@ -312,4 +312,4 @@ def test_training_tracks_are_known_whatever_the_runs_folder_is_called(tmp_path):
     (run / "fold2").mkdir()
     shutil.copyfile(run / "model.keras", run / "fold2" / "model.keras")
     for place, trained_on in ((run, "abc"), (run / "fold2" / "model.keras", "a")):
-        assert "".join(evaluation.training_tracks(*find_model(place))["track_id"]) == trained_on
+        assert "".join(heard_tracks(*find_model(place))["features"]) == trained_on

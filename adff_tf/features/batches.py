@@ -102,7 +102,7 @@ def make_targets(task: Task, table: pd.DataFrame) -> dict[str, np.ndarray]:
     if not task.is_regression:
         identity = np.eye(len(task.classes), dtype="float32")
         return {name: identity[indices] for name, indices in labels.items()}
-    is_sign = np.asarray(table.get("labels", pd.Series("", table.index)) == "quadrant", "float32")
+    is_sign = (table["labels"] == "quadrant").to_numpy("float32")
     return {name: np.stack([values, is_sign], axis=1) for name, values in labels.items()}
 
 
@@ -121,7 +121,7 @@ def _dataset(
     spec = batch_spec(segments.frames, segments.tracks.mels, task)
     table = segments.tracks.table
     targets = [values[segments.track_rows] for values in make_targets(task, table).values()]
-    weights = np.asarray(table.get("weight", np.ones(len(table))), "float32")[segments.track_rows]
+    weights = table["weight"].to_numpy("float32")[segments.track_rows]
 
     def read(position, indices):
         x, y = segments.read(position[0], indices), [values[indices] for values in targets]

@@ -169,6 +169,21 @@ def describe_data(metrics: dict) -> str:
     )
 
 
+def describe_start(experiment: Experiment) -> str:
+    """Return the model that a training started from, and its terms; empty without one."""
+    start = experiment.start
+    if start.start_from is None:
+        return ""
+    rates = []
+    if start.freeze:
+        rates.append(f"its layers frozen for {start.freeze} epochs")
+    if start.backbone_rate != 1:
+        rates.append(f"its layers at {start.backbone_rate:g} of the learning rate")
+    known = f" (SHA-256 {start.start_sha256})" if start.start_sha256 else ""
+    sentence = ", ".join([f"Started from `{start.start_from}`{known}", *rates]) + "."
+    return f"{sentence} Made from: {start.start_terms or 'not known.'}"
+
+
 def describe_scoring(experiment: Experiment) -> str:
     """Return how a run's scores were taken."""
     validation, training = experiment.validation, experiment.training

@@ -5,6 +5,7 @@ from ..config import Experiment
 from ..tasks import TASKS
 from .markdown import (
     describe_scoring,
+    describe_start,
     format_score_table,
     format_verdict,
     join_blocks,
@@ -45,6 +46,7 @@ def render_model_card(name: str, experiment: Experiment, metrics: dict, made_wit
         "## Made from",
         f"{metrics['tracks']} tracks of {metrics['groups']} groups: {terms} "
         "A model is made from its data: make sure that your use of it agrees with their terms.",
+        describe_start(experiment),
         SYNTHETIC if metrics["source"].startswith("synthetic") else "",
         "## Scores",
         format_score_table(metrics),

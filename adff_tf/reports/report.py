@@ -18,6 +18,7 @@ from ..tasks import TASKS, Task
 from .markdown import (
     describe_data,
     describe_scoring,
+    describe_start,
     format_fold_table,
     join_blocks,
     render_environment,
@@ -99,6 +100,7 @@ def render_report(
         f"# {name}",
         f"ADFF on {describe_data(metrics)}.",
         describe_scoring(experiment),
+        describe_start(experiment),
         "## Scores",
         render_scores(metrics),
         "## Each fold",

@@ -39,7 +39,7 @@ def score_baselines(
         if len(np.unique(labels[train])) < 2:  # nothing to fit
             linear[name] = mean[name]
         else:
-            linear[name] = _predict_linear(
+            linear[name] = predict_linear(
                 task, features[train], labels[train], groups[train], features[test]
             )
     kinds = tracks.table["labels"].to_numpy()[test]
@@ -56,7 +56,7 @@ def _predict_constant(task: Task, labels: np.ndarray, n: int) -> np.ndarray:
     return np.tile(np.bincount(labels, minlength=len(task.classes)) / len(labels), (n, 1))
 
 
-def _predict_linear(
+def predict_linear(
     task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test: np.ndarray
 ) -> np.ndarray:
     """Return the linear model's predictions for `x_test`, `(n,)` or `(n, classes)`."""

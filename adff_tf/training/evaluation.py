@@ -6,7 +6,6 @@ and `trained_on`), `predictions.csv`, `segments.csv`, `report.md`, `plots/`, `co
 """
 
 import json
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..inference.backends import Kind, load_backend, locate
 from ..inference.emotion import Emotion
 from ..inference.model import EmotionModel
-from ..model.model_file import find_model, load_network, run_folder_of
+from ..model.model_file import find_model, load_network
 from ..reports.report import write_evaluation_report
 from ..support import environment
 from ..support.console import SILENT, Reporter
@@ -32,7 +31,7 @@ from ..support.files import atomic_write, check_empty, ensure_writable, expand_u
 from ..tasks import TASKS, Task
 from .fit import predict_segments
 from .predictions import write_predictions
-from .splits import is_training
+from .start import heard_tracks
 from .summary import summarise, without_nan
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
@@ -174,7 +173,7 @@ class _ScoredModel:
     def training_tracks(self) -> pd.DataFrame:
         """Return `path` and `features` of the training tracks; an export keeps no paths."""
         if self.is_run:
-            return training_tracks(self.path, self.experiment)
+            return heard_tracks(self.path, self.experiment)
         export = self.path.parent if self.path.is_file() else self.path.parent.parent
         file = export / TRAINED_ON
         if not file.is_file():
@@ -203,28 +202,6 @@ class _ScoredModel:
 
 
 # === Tracks that the model was trained on ===
-
-
-def training_tracks(file: Path, experiment: Experiment) -> pd.DataFrame:
-    """Return the rows of the run's `index.csv` that the model in `file` was trained on.
-
-    A fold's model was trained on the other folds. The run's own model was trained on all tracks;
-    without a final model it is fold 1's.
-
-    Raises:
-        InputError: where `index.csv` is missing.
-    """
-    run = run_folder_of(file)
-    of_fold = None if run == file.parent else re.fullmatch(r"fold(\d+)", file.parent.name)
-    if not (run / "index.csv").is_file():
-        raise InputError(
-            f"{run / 'index.csv'} is missing, which lists the tracks that {file} was trained on; "
-            "copy it from the run"
-        )
-    table = pd.read_csv(run / "index.csv", dtype={"track_id": str})
-    if of_fold or not experiment.validation.final_model:
-        table = table[is_training(table["fold"], int(of_fold[1]) if of_fold else 1)]
-    return table
 
 
 def _is_in(table: pd.DataFrame, trained: pd.DataFrame | None) -> np.ndarray:

@@ -32,6 +32,7 @@ from . import fit
 from .baselines import score_baselines
 from .predictions import read_scores, write_predictions
 from .splits import check_inner_split, is_training, split_tracks, training_tracks, unused_notes
+from .start import check_start, keep_heard, refuse_heard
 from .summary import summarise
 
 RECORD, WORK = "config.json", "run"
@@ -78,6 +79,7 @@ def run_held(
     parse = functools.partial(_parse, folder)
     folders.begin(folder, RECORD, experiment.to_json(), WORK, advice, parse)
     started, task = time.perf_counter(), TASKS[experiment.task]
+    start = check_start(experiment)
     index = load_index(experiment, folder, reporter)
     skip = experiment.data.skip_bad_audio
     tracks, left_out = prepare_tracks(
@@ -93,6 +95,10 @@ def run_held(
     if experiment.training.early_stopping:
         for fold in test_folds:
             check_inner_split(training_tracks(tracks, folds, fold, validation).table)
+    if start:
+        if not experiment.start.allow_heard:
+            refuse_heard(start, tracks.table[np.isin(folds, test_folds)])
+        keep_heard(start, folder)
     environment.write(folder, audio.graph_decoder())
 
     scores = [_run_fold(experiment, tracks, folds, fold, folder, reporter) for fold in test_folds]

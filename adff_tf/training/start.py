@@ -7,22 +7,21 @@ same task; `pretraining.json` in the start's folder marks a head without trainin
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from .. import datasets
 from ..config import Experiment, Settings
 from ..errors import InputError, format_list
 from ..model.model_file import find_model, load_network, run_folder_of
 from ..support.commandline import parse_known
-from ..support.files import expand_user
+from ..support.files import atomic_write, expand_user
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a command line loads this module before it prints its --help
     import keras
+    import pandas as pd
 
 SHIPPED = "pretrained"  # the word on the command line, and the folder in the package
 PRETRAINING = "pretraining.json"
@@ -53,12 +52,7 @@ class Start:
 
     def heard(self) -> set[str]:
         """Return the content keys, in the feature store, of all recordings of its training."""
-        from .evaluation import training_tracks
-
-        run, keys = run_folder_of(self.file), set()
-        if (run / "index.csv").is_file():
-            keys |= set(training_tracks(self.file, self.experiment)["features"])
-        return keys | read_heard(run)
+        return set(heard_tracks(self.file, self.experiment)["features"])
 
 
 def find_start(path: str | Path) -> Start:
@@ -74,10 +68,44 @@ def find_start(path: str | Path) -> Start:
     return Start(file, experiment, sha256, _read_terms(run_folder_of(file)))
 
 
-def read_heard(run: Path) -> set[str]:
-    """Return the content keys in a folder's `heard.csv`; an empty set without the file."""
-    file = run / HEARD
-    return set(pd.read_csv(file)["features"]) if file.is_file() else set()
+def heard_tracks(file: Path, experiment: Experiment) -> "pd.DataFrame":
+    """Return `path` and `features` of the tracks that a model was trained on.
+
+    They are rows of the run's `index.csv`, and the tracks of its start in `heard.csv`, which have
+    an empty path. A fold's model was trained on the other folds. The run's own model was trained on
+    all tracks; without a final model it is fold 1's.
+
+    Args:
+        file: a `model.keras`.
+        experiment: the settings of its run.
+
+    Raises:
+        InputError: where both files are missing, or damaged.
+    """
+    import pandas as pd
+
+    from .splits import is_training
+
+    run = run_folder_of(file)
+    index, heard = run / "index.csv", run / HEARD
+    if not (index.is_file() or heard.is_file()):
+        raise InputError(
+            f"{index} is missing, which lists the tracks that {file} was trained on; copy it from "
+            "the run"
+        )
+    tables = [pd.DataFrame({"path": [], "features": []}, dtype="str")]
+    try:
+        if index.is_file():
+            table = pd.read_csv(index, dtype={"track_id": str})
+            of_fold = None if run == file.parent else re.fullmatch(r"fold(\d+)", file.parent.name)
+            if of_fold or not experiment.validation.final_model:
+                table = table[is_training(table["fold"], int(of_fold[1]) if of_fold else 1)]
+            tables.append(table[["path", "features"]])
+        if heard.is_file():
+            tables.append(pd.read_csv(heard)[["features"]].assign(path=""))
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{run} is damaged ({error}); copy it from the run again") from None
+    return pd.concat(tables, ignore_index=True)
 
 
 def take_over(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
@@ -155,6 +183,30 @@ def transfer(network: "keras.Model", start: Start) -> tuple[list[str], list[str]
     return transferred, new
 
 
+def refuse_heard(start: Start, table: "pd.DataFrame") -> None:
+    """Raise InputError where the start was trained on any of the test songs in an index.
+
+    Args:
+        table: an index with the column `features`.
+    """
+    heard = table["features"].isin(start.heard())
+    if heard.any():
+        raise InputError(
+            f"the start {start.file} was trained on {heard.sum()} of {len(table)} test songs:\n"
+            f"{format_list(table['track_id'][heard])}\n"
+            "Scores on them say nothing about new music. Give a start that has not heard them, or "
+            "score them nevertheless by `allow_heard`"
+        )
+
+
+def keep_heard(start: Start, run: Path) -> None:
+    """Write the content keys that a start was trained on to `heard.csv` in a run folder."""
+    import pandas as pd
+
+    with atomic_write(run / HEARD) as file:
+        pd.DataFrame({"features": sorted(start.heard())}).to_csv(file, index=False)
+
+
 def describe_transfer(start: Start, transferred: list[str], new: list[str]) -> str:
     """Return one line on the layers that were transferred and those that were not."""
     return (
@@ -189,6 +241,8 @@ def _differences(given: Settings, start: Settings, free: tuple[str, ...] = ()) -
 
 def _read_terms(run: Path) -> str:
     """Return the licence and citation of a start's data. Raises InputError for a damaged file."""
+    from .. import datasets
+
     for file, read in (
         (run / PRETRAINING, lambda content: content["terms"]),
         (run / "metrics.json", lambda content: datasets.terms(content["source"])),
