@@ -1,0 +1,1 @@
+"""Pre-training: ADFF learns a music tagger's features on recordings without labels."""
