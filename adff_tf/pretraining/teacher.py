@@ -16,14 +16,18 @@ log10(1 + 10^4 · mel power) at 16 kHz, window and DFT of 512 samples, hop 256. 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
 from keras import layers, ops
+from threadpoolctl import threadpool_limits
 
-SAMPLE_RATE_HZ, N_FFT, HOP = 16_000, 512, 256
+from ..support.environment import count_cores
+from .settings import TEACHER_RATE_HZ
+
+SAMPLE_RATE_HZ, N_FFT, HOP = TEACHER_RATE_HZ, 512, 256
 BANDS, PATCH = 96, 187
+PATCH_S = PATCH * HOP / SAMPLE_RATE_HZ
 TIMBRAL, TEMPORAL, MID, EPSILON = 204, 51, 64, 1e-3
 TIMBRAL_BANDS, TEMPORAL_FRAMES = (38, 67), (128, 64, 32)
 TARGETS = {"mean": 753, "max": 753, "penultimate": 200, "tags": 50}  # outputs and their sizes
@@ -104,29 +108,24 @@ def _strongest_band(x, filters: int, kernel: tuple[int, int], padding: str, name
     return ops.max(_norm(y, name), axis=2)
 
 
-def load(folder: str | Path) -> keras.Model:
+def load(prefix: str | Path) -> keras.Model:
     """Return the network with the weights of a checkpoint.
 
     Args:
-        folder: holds the checkpoint's files, `.index` and `.data-00000-of-00001`; TensorFlow's
-            reader needs a name before the dot, so the files are linked under one.
+        prefix: the checkpoint's files without `.index` and `.data-00000-of-00001`.
 
     Raises:
-        OSError, ValueError, tensorflow.errors.OpError: the checkpoint is missing, damaged or of
-            another network.
+        tensorflow.errors.OpError, ValueError: the checkpoint is missing, damaged or of another
+            network.
     """
     import tensorflow as tf
 
-    model = build()
-    with TemporaryDirectory() as place:
-        for suffix in (".index", ".data-00000-of-00001"):
-            (Path(place) / f"teacher{suffix}").symlink_to((Path(folder) / suffix).resolve(True))
-        weights = tf.train.load_checkpoint(str(Path(place) / "teacher"))
-        for layer, name, variables in _layers():
-            values = [weights.get_tensor(f"{name}/{variable}") for variable in variables]
-            if layer.startswith("mid") and layer.endswith("conv"):
-                values[0] = values[0][:, :, 0]  # (7, width, 1, filters), a convolution over time
-            model.get_layer(layer).set_weights(values)
+    model, weights = build(), tf.train.load_checkpoint(str(prefix))
+    for layer, name, variables in _layers():
+        values = [weights.get_tensor(f"{name}/{variable}") for variable in variables]
+        if layer in ("mid1_conv", "mid2_conv", "mid3_conv"):
+            values[0] = values[0][:, :, 0]  # (7, width, 1, filters), a convolution over time
+        model.get_layer(layer).set_weights(values)
     return model
 
 
@@ -178,10 +177,6 @@ class Teacher:
         Returns:
             `(patches, size)` float32 by the names and sizes of TARGETS.
         """
-        from threadpoolctl import threadpool_limits
-
-        from ..support.environment import count_cores
-
         parts = [patches[start : start + AT_ONCE] for start in range(0, len(patches), AT_ONCE)]
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(count_cores()) as pool:
             found = list(pool.map(self._predict, parts))
