@@ -103,7 +103,7 @@ def label(
         for number in range(1 if recording.is_held_out else 1 + plan.labelling.copies)
     ]
     missing = [copy for copy in copies if not copy.is_labelled]
-    partners = [recording for recording in recordings if not recording.is_held_out]
+    partners = sorted((r for r in recordings if not r.is_held_out), key=lambda r: r.key)
     rate_hz = plan.frontend.sample_rate_hz
 
     def prepare(copy: Copy) -> tuple[np.ndarray, np.ndarray] | audio.AudioError:
