@@ -7,9 +7,10 @@ of `--help`.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
+import tyro
 from pydantic import Field
 
 from .errors import InputError
@@ -19,7 +20,9 @@ FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five p
 
 TaskName = Literal["both", "valence", "arousal", "valence2", "arousal2", "quadrant"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-DataKind = Literal["auto", "synthetic", "pmemo", "deam", "emomusic", "quadrants", "csv"]
+DataKind = Literal[
+    "auto", "synthetic", "pmemo", "deam", "emomusic", "merge", "panda4q", "quadrants", "csv"
+]
 
 
 def check_segment(frames: int, seg_num: int) -> None:
@@ -195,13 +198,64 @@ class Training(Settings):
     epoch. 0: no early stopping, keep the last epoch."""
     inner_fraction: float = Field(0.15, gt=0, lt=0.5)
     """early_stopping only: fraction of the training songs in the inner val set, split by group."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Momentum of an exponential moving average of the weights, which becomes the model. 0: off."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of a class label or sign that is spread evenly over all classes or both signs."""
     seed: int = Field(0, ge=0)
     """Seed of folds, weights, dropout, shuffling and random segments."""
+
+
+class Augmentation(Settings):
+    """Random changes of training segments. Not in the paper; off by default.
+
+    Each change is drawn anew for every segment and epoch.
+    """
+
+    mixup: float = Field(0.0, ge=0, le=10)
+    """Parameter alpha of mixup (Zhang et al. 2018): log-mels and labels of two segments are mixed
+    with a weight from Beta(alpha, alpha). 0: off."""
+    masks: int = Field(0, ge=0, le=10)
+    """Number of masks over time and of masks over mel bands (SpecAugment, Park et al. 2019); masked
+    cells get the band's mean."""
+    mask_frames: int = Field(60, ge=1)
+    """masks only: greatest length of a mask over time, in frames."""
+    mask_bands: int = Field(12, ge=1)
+    """masks only: greatest height of a mask over bands."""
+    bandwidth: float = Field(0.0, ge=0, le=1)
+    """Share of the segments that pass a low-pass with a random cutoff between 4 kHz and half the
+    sample rate, so that a recording's own sample rate or codec does not move its prediction."""
+
+
+class Start(Settings):
+    """A trained model whose weights a fit starts from, layer by layer by name.
+
+    Front end, standardisation and sizes of the network are taken over from the start.
+    """
+
+    start_from: Path | None = None
+    """Model to start from: a run folder, a folder of adff-pretrain, a model.keras in one, or the
+    word pretrained for the model that is shipped. Default: random weights."""
+    freeze: int = Field(0, ge=0)
+    """Number of first epochs in which transferred layers do not change; their batch norm is in
+    evaluation mode."""
+    backbone_rate: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate of transferred layers."""
+    allow_heard: bool = False
+    """Also score songs that the start was trained on. Their scores say nothing about new music."""
+    start_sha256: str | None = None
+    """Expected SHA-256 of the start's model.keras; filled in by the program."""
+    start_terms: str | None = None
+    """Licence of the start, for model card and report; filled in by the program."""
 
 
 class Validation(Settings):
     """The split of songs into folds. A group (song, or artist where known) is in one fold only."""
 
+    split: Literal["folds", "published"] = "folds"
+    """folds: cross-validation. published: the data sets' own split (EMOPIA, MERGE); train on its
+    train songs and score its test songs. Its val songs are the val set of early stopping, and train
+    otherwise."""
     folds: int = Field(5, ge=2)
     """Number of cross-validation folds."""
     hold_out: bool = False
@@ -210,15 +264,22 @@ class Validation(Settings):
     """After the folds, train model.keras on all tracks. Off: model.keras is the first fold's
     network."""
 
+    @property
+    def scored_folds(self) -> range:
+        """Numbers of the folds that are trained and scored, from 1."""
+        return range(1, 2 if self.hold_out or self.split == "published" else self.folds + 1)
+
 
 class Data(Settings):
     """The place of the songs and their labels."""
 
-    data: Path | None = None
-    """Folder of a data set, or a CSV file (path,valence,arousal[,group]). Default: the built-in
-    synthetic set."""
+    data: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a data set, or a CSV file (path,valence,arousal[,group]); once for each of several
+    data sets. Default: the built-in synthetic set."""
+    weights: tuple[float, ...] = ()
+    """Weight of each data set in the training loss, in the order of data. Default: 1 each."""
     kind: DataKind = "auto"
-    """Layout of the data set; auto recognises it."""
+    """Layout of the data sets; auto recognises it."""
     label_range: tuple[float, float] | None = None
     """CSV only: lowest and highest value of the label scale, such as 1 9."""
     skip_bad_audio: bool = False
@@ -227,6 +288,19 @@ class Data(Settings):
     """synthetic only: number of clips."""
     clip_s: float = Field(12.0, gt=0, le=120)
     """synthetic only: length of a clip in seconds."""
+
+    @property
+    def place(self) -> str:
+        """The paths of the data sets, for reports."""
+        return ", ".join(map(str, self.data)) or "built-in synthetic music"
+
+    @pydantic.field_validator("data", mode="before")
+    @classmethod
+    def _accept_one(cls, given):
+        """Accept a single path, as in Python and in a config.json of one data set."""
+        if given is None:
+            return ()
+        return (given,) if isinstance(given, str | Path) else given
 
 
 class Experiment(Settings):
@@ -240,6 +314,8 @@ class Experiment(Settings):
     segments: Segments = Segments()
     network: Network = Network()
     training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    start: Start = Start()
     validation: Validation = Validation()
 
     @property
@@ -252,14 +328,32 @@ class Experiment(Settings):
         check_segment(self.frames, self.segments.seg_num)
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _check_combination(self):
+        if self.training.ema and self.training.early_stopping:
+            raise ValueError(
+                "ema averages the last epochs and early_stopping keeps one epoch; give one of them"
+            )
+        if self.training.ema and self.start.freeze:
+            raise ValueError(
+                "Keras's moving average does not cover frozen layers; give ema or freeze, not both"
+            )
+        if self.start.freeze >= self.training.epochs:
+            raise ValueError(
+                f"freeze {self.start.freeze} of {self.training.epochs} epochs leaves the backbone "
+                "no epoch to learn; give a smaller freeze or more epochs"
+            )
+        return self
+
     def to_json(self) -> str:
         """Return the settings as JSON. Raises InputError where the data's path is not UTF-8."""
-        try:
-            str(self.data.data).encode()
-        except UnicodeEncodeError:
-            raise InputError(
-                f"the path of data is not UTF-8, as JSON has to be: {self.data.data}; rename it"
-            ) from None
+        for path in self.data.data:
+            try:
+                str(path).encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    f"the path of data is not UTF-8, as JSON has to be: {path}; rename it"
+                ) from None
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod

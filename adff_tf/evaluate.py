@@ -8,12 +8,16 @@ from typing import Annotated
 import tyro
 
 from .config import DataKind
+from .errors import InputError
 from .support import console
+from .support.commandline import name_data
 from .support.files import expand_user
 
 DESCRIPTION = """Score a trained model on a data set, and write a report.
 
 adff-evaluate runs/PMEmo2019-both --data ~/DEAM: on another data set.
+
+adff-evaluate runs/PMEmo2019-both --data ~/DEAM --data ~/EMOPIA: together and by data set.
 
 adff-evaluate runs/PMEmo2019-both/fold1/model.keras --data ~/PMEmo2019 --leave-out-trained:
 a fold's model on its test songs.
@@ -27,10 +31,11 @@ A run's model is scored on its own segments, as in training, and an export on wi
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
     """A run folder of adff-train, a model.keras in one, an export's saved_model, or its .tflite."""
-    data: Annotated[Path, tyro.conf.arg(metavar="FOLDER|CSV")]
-    """A data set's folder or a CSV file (path,valence,arousal[,group])."""
+    data: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PATH")] = ()
+    """A data set's folder or a CSV file (path,valence,arousal[,group]); once for each of several
+    data sets."""
     kind: DataKind = "auto"
-    """Layout of the data set; auto recognises it."""
+    """Layout of the data sets; auto recognises it."""
     label_range: tuple[float, float] | None = None
     """CSV only: lowest and highest value of the labels' scale, such as 1 9."""
     out: Path | None = None
@@ -55,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-evaluate", DESCRIPTION, Options, arguments)
-    name = f"{_name(options.model)}-on-{_name(options.data)}"
+    if not options.data:
+        raise InputError("`data` is missing: give the folder of a data set, or a CSV file")
+    name = f"{_name(options.model)}-on-{name_data(options.data)}"
     folder = expand_user(options.out or Path("evaluations") / name)
     terminal = console.Terminal()
     terminal.log(f"folder: {folder}" + ("" if options.out else "  (choose another by --out)"))
@@ -81,7 +88,7 @@ def _main(arguments: list[str]) -> None:
 
 
 def _name(path: Path) -> str:
-    """Return the name of a run, a run's fold or a data set for the folder's name."""
+    """Return the name of a run, a run's fold or an export for the folder's name."""
     path = expand_user(path).resolve()
     if path.name == "model.keras":
         return f"{path.parent.parent.name}-{path.parent.name}"

@@ -16,6 +16,7 @@ from .errors import InputError
 from .paper import grid
 from .support import commandline, console
 from .support.files import expand_user
+from .training.start import check_start, take_over
 
 if TYPE_CHECKING:
     from .paper.cells import Prepared
@@ -148,9 +149,11 @@ def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     if given.preset == "fast":  # the hold-out of the preset would leave no std
         validation["hold_out"] = False
     start = start.model_copy(update={"validation": start.validation.model_copy(update=validation)})
+    start = take_over(start, arguments)
     options, base = commandline.parse(
         "adff-reproduce", DESCRIPTION, Options(tyro.MISSING), start, arguments
     )
+    check_start(base)
     _check(options, base, arguments)
     return options, commandline.with_absolute_path(base)
 
@@ -164,7 +167,7 @@ def _check(options: Options, base: Experiment, arguments: list[str]) -> None:
         raise InputError(
             f"{flags} cannot be given: the tables set it. Narrow them by --seg-lens and --seg-nums"
         )
-    if base.data.data is None and options.scale != "tiny" and not options.dry_run:
+    if not base.data.data and options.scale != "tiny" and not options.dry_run:
         raise InputError(
             "no data set was given: add --data FOLDER. To check the program, run a whole table on "
             "built-in music by --scale tiny; to measure a training step here, add --dry-run"
@@ -181,7 +184,8 @@ def _second_data_set(options: Options, base: Experiment) -> list[Experiment]:
     if options.other is None:
         return []
     other = {
-        "data": options.other,
+        "data": (options.other,),
+        "weights": (),
         "kind": options.other_kind,
         "label_range": options.other_label_range,
     }
@@ -191,7 +195,7 @@ def _second_data_set(options: Options, base: Experiment) -> list[Experiment]:
 
 def folder_name(options: Options, base: Experiment) -> str:
     """Return a name for the folder: the data, then the scale and preset unless default."""
-    names = [expand_user(base.data.data).resolve().stem if base.data.data else "built-in"]
+    names = [commandline.name_data(base.data.data) or "built-in"]
     names += ["and", expand_user(options.other).resolve().stem] if options.other else []
     names += ["tiny"] if options.scale == "tiny" else []
     names += [options.preset] if options.preset != "paper" else []
@@ -204,7 +208,7 @@ def select_tables(options: Options, prepared: list["Prepared"]) -> list[grid.Tab
     Data sets of quadrants have no numbers, and keep the columns of classes. Raises InputError where
     nothing remains.
     """
-    base, is_continuous = prepared[0].base, all(one.labels == "continuous" for one in prepared)
+    base, is_continuous = prepared[0].base, all(one.labels != "quadrant" for one in prepared)
     if options.table == "transfer":
         task: Literal["both", "quadrant"] = "both" if is_continuous else "quadrant"
         return [grid.transfer(base, base.data, prepared[1].base.data, task)]
@@ -227,7 +231,7 @@ def select_tables(options: Options, prepared: list["Prepared"]) -> list[grid.Tab
         return tables
     if not is_continuous:
         errors.append(
-            f"{base.data.data} has quadrants, and no numbers: table4 has columns of classes"
+            f"{prepared[0].source} has quadrants, and no numbers: table4 has columns of classes"
         )
     raise InputError("\n".join(errors))
 

@@ -18,9 +18,14 @@ DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write 
 
 adff-train: built-in synthetic music, in minutes on two cores.
 
-adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, folders Q1 to Q4).
+adff-train --data ~/PMEmo2019: a known data set (PMEmo, DEAM, emoMusic, EMOPIA, MERGE, 4QAED).
 
-adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group]).
+adff-train --data songs.csv --label-range 1 9: your own (path,valence,arousal[,group], or folders
+Q1 to Q4).
+
+adff-train --data ~/PMEmo2019 --data ~/EMOPIA: several data sets, numbers and quadrants together.
+
+adff-train --data songs.csv --label-range 1 9 --start-from MODEL: fine-tune a trained model.
 
 adff-train --data ~/PMEmo2019 --preset paper: the paper's schedule, for hours.
 
@@ -31,8 +36,8 @@ The same command resumes a stopped run. Nothing is written outside the run folde
 class Options:
     """The program's own options; every other option is a setting of the experiment."""
 
-    preset: Literal["fast", "demo", "paper"] | None = None
-    """Settings to start from. fast where --data is given, otherwise demo."""
+    preset: Literal["fast", "finetune", "demo", "paper"] | None = None
+    """Settings to start from. finetune with --start-from, fast with --data, otherwise demo."""
     config: Path | None = None
     """A saved config.json to start from instead."""
     out: Path | None = None
@@ -67,9 +72,12 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     """Return the options and the experiment of a command line. Raises InputError."""
-    return commandline.parse(
-        "adff-train", DESCRIPTION, Options(), commandline.starting_point(arguments), arguments
-    )
+    from .training.start import check_start, take_over
+
+    base = take_over(commandline.starting_point(arguments), arguments)
+    options, experiment = commandline.parse("adff-train", DESCRIPTION, Options(), base, arguments)
+    check_start(experiment)
+    return options, experiment
 
 
 def architecture(experiment: Experiment) -> str:
@@ -91,14 +99,14 @@ def architecture(experiment: Experiment) -> str:
 def next_steps(experiment: Experiment, folder: Path, features: Path | None = None) -> list[str]:
     """Return the next commands, as lines. features: the log-mels' folder if not the run's own."""
     lines = ["next: predict a song", f"  python -m adff_tf.predict {quote(str(folder))} SONG"]
-    if experiment.data.data is None:
+    if not experiment.data.data:
         lines += [
             "then: train on your own music, by one of",
             "  python -m adff_tf.train --data ~/PMEmo2019",
             "  python -m adff_tf.train --data songs.csv --label-range 1 9      "
             "(path,valence,arousal)",
         ]
-    elif experiment.validation.hold_out:
+    elif len(experiment.validation.scored_folds) < experiment.validation.folds:
         parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
         parts += ["--features", features or folder / "features"]
         lines += [

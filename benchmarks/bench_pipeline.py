@@ -62,11 +62,11 @@ def main() -> None:
         if args.steps:
             model = build_adff(experiment, experiment.training.precision)
             compile_model(model, task, experiment.training, 100)
-            x, y = next(batches)
-            model.train_on_batch(x, y)
+            x, y, weight = next(batches)
+            model.train_on_batch(x, y, weight)
             start = time.perf_counter()
             for _ in range(args.steps):
-                model.train_on_batch(x, y)
+                model.train_on_batch(x, y, weight)
             step = (time.perf_counter() - start) / args.steps
             print(
                 f"training step: {args.batch / step:.1f} segments per second; "

@@ -69,7 +69,7 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
     )
     model = build_adff(experiment, experiment.training.precision)
     compile_model(model, TASKS["arousal"], experiment.training, 100)
-    x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.random.normal((batch, 1))}
+    x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.zeros((batch, 2))}
 
     def step():
         if mode == "train":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adff_tf import presets
-from adff_tf.config import Data, Experiment, Frontend, Segments
+from adff_tf.config import Data, Experiment, Frontend, Segments, Validation
 from adff_tf.errors import InputError
 
 
@@ -29,12 +29,28 @@ def test_json_both_ways(preset):
             '{"frontend": {"n_fft": 1024}}',
             "n_fft 1024 is shorter than the window of 2646 samples; use 4096",
         ),
+        ('{"validation": {"split": "mine"}}', "validation.split: .*'published'.*given 'mine'"),
         ("not json", "my.json cannot be used"),
     ],
 )
 def test_errors_name_the_setting(text, message):
     with pytest.raises(InputError, match=message):
         Experiment.from_json(text, "my.json")
+
+
+def test_one_data_set_may_be_given_by_its_path():
+    """Also as a config.json of one data set had it."""
+    assert Data(data="here").data == Data(data=Path("here")).data == (Path("here"),)
+    for text, data in (('"here"', (Path("here"),)), ("null", ()), ('["a", "b"]', ("a", "b"))):
+        found = Experiment.from_json(f'{{"data": {{"data": {text}}}}}')
+        assert found.data.data == tuple(map(Path, data))
+        assert Experiment.from_json(found.to_json()) == found
+
+
+def test_folds_that_are_scored():
+    assert list(Validation(folds=3).scored_folds) == [1, 2, 3]
+    assert list(Validation(hold_out=True).scored_folds) == [1]
+    assert list(Validation(split="published").scored_folds) == [1]
 
 
 def test_settings_are_frozen():

@@ -252,6 +252,39 @@ def test_annotations_over_time(trained, tmp_path, capsys, monkeypatch):
     assert "Over time" in printed and (tmp_path / "out" / "plots" / "dynamic.png").is_file()
 
 
+def test_several_data_sets_are_scored_together_and_each_by_itself(trained, tmp_path, capsys):
+    run, labels = trained
+    other = tmp_path / "moods"
+    for k in range(4):
+        (other / f"Q{k + 1}").mkdir(parents=True)
+        soundfile.write(other / f"Q{k + 1}" / f"{k}.wav", music(1.5, 40 + k), RATE)
+    out = tmp_path / "out"
+    data = ["--data", labels, "--data", other, "--label-range", "-1", "1"]
+    status, printed, err = score([run.folder, *data, "--leave-out-trained", "--out", out], capsys)
+    assert status == 0, err
+    metrics = json.loads((out / "metrics.json").read_text())
+    table = pd.read_csv(out / "predictions.csv")
+    assert table["source"].tolist() == ["labels"] * 2 + ["quadrants"] * 4
+    right = {
+        name: (table[f"{name}_target"] >= 0) == (table[f"{name}_prediction"] >= 0)
+        for name in ("valence", "arousal")
+    }
+    both = right["valence"] & right["arousal"]
+    assert metrics["mean"]["quadrant"]["accuracy"] == pytest.approx(both.mean())
+    assert list(metrics["sources"]) == ["labels", "quadrants"]
+    for name, scores in metrics["sources"].items():
+        own = table["source"] == name
+        assert scores["quadrant"]["accuracy"] == pytest.approx(both[own].mean())
+        assert scores["valence"]["sign"] == pytest.approx(right["valence"][own].mean())
+    assert metrics["sources"]["labels"]["valence"]["rmse"] == pytest.approx(
+        run.metrics["mean"]["valence"]["rmse"], rel=1e-5
+    )
+    assert metrics["sources"]["quadrants"]["valence"]["rmse"] is None
+    assert "| ADFF, quadrants | – | – |" in printed
+    status, _, err = score([run.folder, *data, "--dynamic", "--out", tmp_path / "b"], capsys)
+    assert status == 2 and "one data set at a time, here are 2; leave --dynamic out" in err
+
+
 def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
     run, labels = trained
     data = ["--data", labels, "--label-range", "-1", "1"]
@@ -261,6 +294,10 @@ def test_evaluation_refuses_what_cannot_be_scored(trained, tmp_path, capsys):
         [run.folder, "--data", tmp_path / "none", "--out", tmp_path / "b"], capsys
     )
     assert status == 2 and "There is no folder or file" in err
+    status, _, err = score([run.folder, "--out", tmp_path / "b"], capsys)
+    assert status == 2 and "--data is missing: give the folder of a data set" in err
+    status, _, err = score([run.folder, *data, "--data", labels, "--out", tmp_path / "b"], capsys)
+    assert status == 2 and "is given twice in --data" in err
     (tmp_path / "c").write_text("")
     status, _, err = score([run.folder, *data, "--out", tmp_path / "c"], capsys)
     assert status == 2 and "is a file" in err

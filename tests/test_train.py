@@ -15,6 +15,7 @@ import soundfile
 from adff_tf import presets, train
 from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
+from adff_tf.support import commandline
 
 TINY = shlex.split(
     "--seg-len 1 --seg-num 2 --width 0.05 --lstm-units 3 --fc 8 --no-tflm --epochs 1 "
@@ -62,7 +63,7 @@ def test_without_arguments_it_is_the_demo_and_with_data_the_fast_preset():
     experiment = train.parse(["--data", "here"])[1]
     assert experiment == presets.fast().model_copy(
         update={"data": experiment.data}
-    ) and experiment.data.data == Path("here")
+    ) and experiment.data.data == (Path("here"),)
     assert train.parse(["--preset", "paper"])[1] == presets.paper()
 
 
@@ -121,6 +122,22 @@ def test_the_kind_and_range_of_a_saved_config_are_those_of_its_data_alone(tmp_pa
         0,
         1,
     )
+
+
+def test_several_data_sets():
+    """The option is repeated; the command line's data sets take the place of a saved config's."""
+    experiment = train.parse(["--data", "a", "--data", "b", "--weights", "1", "0.5"])[1]
+    assert experiment.data.data == (Path("a"), Path("b")) and experiment.data.weights == (1, 0.5)
+    assert Experiment.from_json(experiment.to_json()) == experiment
+    assert commandline.run_name(experiment) == "a-and-b-both"
+
+
+def test_the_data_sets_of_a_saved_config(tmp_path):
+    saved = presets.fast().model_copy(update={"data": Data(data=("a", "b"), weights=(1, 2))})
+    (tmp_path / "c.json").write_text(saved.to_json())
+    given = ["--config", str(tmp_path / "c.json")]
+    assert train.parse(given)[1] == saved
+    assert train.parse([*given, "--data", "c"])[1].data == Data(data="c")
 
 
 def test_the_home_folder_is_known_however_it_is_given(tmp_path, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from adff_tf.config import Data, Experiment, Segments, Training
 from adff_tf.errors import InputError
 from adff_tf.support import commandline, console
 from adff_tf.support.files import expand_user
+from adff_tf.training.start import check_start, take_over
 
 from .plan import Budget, Plan
 from .space import DEMO, PAPER, SECTIONS, narrow, value_of
@@ -105,10 +106,11 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Plan]:
     """Return the options and the plan of a command line. Raises InputError."""
-    start = _starting_point(arguments)
+    start = take_over(_starting_point(arguments), arguments)
     options, base = commandline.parse("adff-tune", DESCRIPTION, Options(), start, arguments)
+    check_start(base)
     base = commandline.with_absolute_path(base)
-    is_demo = base.data.data is None and options.config is None and options.preset in (None, "demo")
+    is_demo = not base.data.data and options.config is None and options.preset in (None, "demo")
     texts = [*options.space, *_fixed_by_options(arguments, base)]
     try:
         space = narrow(DEMO if is_demo else PAPER, texts, base)
@@ -120,14 +122,19 @@ def parse(arguments: list[str]) -> tuple[Options, Plan]:
 def make_budget(options: Options, plan: Plan) -> Budget:
     """Return the budget of the options, or the default one."""
     is_open = options.hours is not None or options.algorithm in ("hyperband", "grid")
-    default = None if is_open else DEMO_TRIALS if plan.base.data.data is None else TRIALS
+    default = None if is_open else TRIALS if plan.base.data.data else DEMO_TRIALS
     return Budget(options.trials if options.trials is not None else default, options.hours)
 
 
 def _starting_point(arguments: list[str]) -> Experiment:
     """Return the experiment to start from; a preset's stops early."""
-    given = commandline.parse_known(arguments, "--preset", "--config", "--data")
-    if not given.data and not given.config and given.preset in (None, "demo"):
+    given = commandline.parse_known(arguments, "--preset", "--config", "--data", "--start-from")
+    if (
+        not given.start_from
+        and not given.data
+        and not given.config
+        and given.preset in (None, "demo")
+    ):
         return demo()
     base = commandline.starting_point(arguments)
     if given.config:
@@ -152,7 +159,7 @@ def next_steps(options: Options, plan: Plan, folder: Path) -> list[str]:
         "next: train the best, and score it on the songs that the search did not use",
         f"  python -m adff_tf.train {join(map(str, flags))}",
     ]
-    if plan.base.data.data is None:
+    if not plan.base.data.data:
         lines += [
             "then: search on your own music",
             "  python -m adff_tf.tuning --data ~/PMEmo2019 --hours 8",

@@ -136,5 +136,5 @@ def _format_cell(name: str, value: Any) -> str:
         return "–"
     if name in ROUND:
         return f"{value:.0f}"
-    is_score = name in SCORES or name.endswith(("_r2", "_accuracy"))
+    is_score = name in SCORES or name.endswith(("_r2", "_sign", "_accuracy"))
     return f"{value:.4f}" if is_score else f"{value:.3g}"

@@ -105,7 +105,11 @@ def find_best(trials: pd.DataFrame) -> pd.Series | None:
 
 def score_columns(trials: pd.DataFrame) -> list[str]:
     """Return the columns of the scores by target that the search maximises."""
-    return [name for name in trials.columns if name.endswith(("_r2", "_accuracy"))]
+    for score in ("_r2", "_sign", "_accuracy"):  # R² is NaN where no label is a number
+        found = [name for name in trials.columns if name.endswith(score)]
+        if found and trials[found].notna().any(axis=None):
+            return found
+    return []
 
 
 def format_reasons(trials: pd.DataFrame) -> str:

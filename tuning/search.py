@@ -42,8 +42,8 @@ from adff_tf.support import environment, folders
 from adff_tf.support.console import SILENT, Reporter
 from adff_tf.support.files import expand_user
 from adff_tf.tasks import TASKS, Task
-from adff_tf.training.run import check_task, load_index
-from adff_tf.training.splits import assign_folds, check_inner_split
+from adff_tf.training.run import load_index
+from adff_tf.training.splits import check_inner_split, split_tracks
 
 from .oracles import OBJECTIVE, ResumableOracle, make_oracle
 from .plan import ALGORITHMS, RECORD, Budget, Plan, check_versions
@@ -165,13 +165,14 @@ def prepare_songs(
     """Return the songs that trials use, with log-mels, and the content of index.csv."""
     base, task = plan.base, TASKS[plan.base.task]
     index = load_index(base, folder, reporter)
-    check_task(task, index)
     store, skip = features or folder / "features", base.data.skip_bad_audio
     tracks, bad = prepare_tracks(index.tracks, store, base.frontend, skip, reporter)
     if bad:
         reporter.log(f"going on without {len(bad)} recordings that cannot be used")
-    folds = assign_folds(tracks.table, task, base.validation.folds, base.training.seed)
+    folds = split_tracks(tracks.table, task, base.validation, base.training.seed)
     role = np.select([folds == TEST, folds == VAL], ["test", "val"], "train")
+    if base.validation.split == "published":
+        role = tracks.table["split"].where(folds > 0, "").to_numpy()
     songs = SongSplit(
         train=tracks.rows(np.flatnonzero(role == "train")),
         val=tracks.rows(np.flatnonzero(role == "val")),
@@ -184,7 +185,7 @@ def _check_plan(plan: Plan) -> None:
     check_space(plan.space, plan.base)
     if plan.algorithm not in ALGORITHMS:
         raise InputError(f"the algorithm is {plan.algorithm!r}; use one of {', '.join(ALGORITHMS)}")
-    if plan.base.validation.folds < 3:
+    if plan.base.validation.split == "folds" and plan.base.validation.folds < 3:
         raise InputError(
             f"a search needs three folds or more, given are {plan.base.validation.folds}: one is "
             "kept for the final test, one scores the trials, the others train them; set folds to 5"
@@ -192,6 +193,10 @@ def _check_plan(plan: Plan) -> None:
 
 
 def _check_songs(base: Experiment, task: Task, songs: SongSplit) -> None:
+    if not len(songs.val):
+        raise InputError(
+            "the published split has no val songs here, which score the trials; use `split` folds"
+        )
     for target in task.targets if task.is_regression else ():
         if songs.val.table[target].nunique() < 2:
             raise InputError(

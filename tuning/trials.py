@@ -94,9 +94,16 @@ def run_trial(
 
 
 def compute_objective(task: Task, scores: dict[str, dict[str, float]]) -> float:
-    """Return the score to maximise: mean R² over the targets, or accuracy (of the quadrant)."""
+    """Return the score to maximise: mean R² over the targets, or accuracy (of the quadrant).
+
+    Where no label is a number, the mean share of right signs takes the place of R².
+    """
     if task.is_regression:
-        return float(np.mean([scores[target]["r2"] for target in task.targets]))
+        r2, sign = (
+            float(np.mean([scores[target][name] for target in task.targets]))
+            for name in ("r2", "sign")
+        )
+        return sign if np.isnan(r2) else r2
     return scores["quadrant" if task.name == "quadrant" else task.targets[0]]["accuracy"]
 
 
@@ -123,7 +130,8 @@ def _fit_and_score(
         raise kt.errors.FailedTrialError(reason) from None
     discard_state(folder)
     by_song = mean_by_song(track_rows, predictions)
-    return score_task(task, task.labels(songs.val.table), by_song)
+    table = songs.val.table
+    return score_task(task, task.labels(table), by_song, table["labels"].to_numpy())
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,22 +8,26 @@ Every module has:
 - `labels(root)`: the scaled labels of every labelled track, with or without audio.
 - `index(root)`: the `Index` of the tracks to train on.
 
-`load` recognises the layout. A new data set is a new file and an entry in `_MODULES`; the contract
-suite in tests/datasets/test_contract.py then requires an example of its folder.
+`load` recognises the layout; `load_all` joins several data sets to one index. A new data set is a
+new file and an entry in `_MODULES`; the contract suite in tests/datasets/test_contract.py then
+requires an example of its folder.
 """
 
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError, format_list
 from ..support.files import check_utf8, expand_user
-from . import csv_file, deam, emomusic, pmemo, quadrants, synthetic
-from .index import Index
+from . import csv_file, deam, emomusic, merge, panda4q, pmemo, quadrants, synthetic
+from .index import Index, join
 
-__all__ = ["KINDS", "Index", "load", "terms"]
+__all__ = ["KINDS", "Index", "load", "load_all", "terms"]
 
 _MODULES = {
-    module.NAME: module for module in (pmemo, deam, emomusic, quadrants, synthetic, csv_file)
+    module.NAME: module
+    for module in (pmemo, deam, emomusic, merge, panda4q, quadrants, synthetic, csv_file)
 }
 KINDS = tuple(_MODULES)
 
@@ -45,14 +49,63 @@ def load(
             module fails.
     """
     root = expand_user(root)
-    if kind not in ("auto", *KINDS):
-        raise InputError(f"`kind` is {kind!r}. Choose one of: auto, {', '.join(KINDS)}.")
-    check_utf8([root.absolute()])
+    with _explain_os_errors(root):
+        return _load_kind(root, _find_kind(root, kind), label_range)
+
+
+def load_all(
+    roots: Sequence[str | Path],
+    kind: str = "auto",
+    label_range: tuple[float, float] | None = None,
+    weights: Sequence[float] = (),
+) -> Index:
+    """Return one index of the data sets at `roots`.
+
+    With several, ids and groups name their data set (see `index`).
+
+    Args:
+        roots: at least one, as for `load`.
+        kind: of every data set, as for `load`.
+        label_range: of the CSV files among them, as for `load`.
+        weights: weight of each data set in the training loss; 1 each if empty.
+
+    Raises:
+        InputError: a data set is given twice, `label_range` belongs to none of them, or one cannot
+            be loaded.
+    """
+    if len(roots) == 1:
+        return join([load(roots[0], kind, label_range)], weights)
+    folders = [expand_user(root) for root in roots]
+    resolved = [folder.resolve() for folder in folders]
+    if twice := [root for k, root in enumerate(resolved) if root in resolved[:k]]:
+        raise InputError(f"{twice[0]} is given twice in `data`. Give each data set once.")
+    indexes, kinds = [], []
+    for root in folders:
+        with _explain_os_errors(root):
+            kinds.append(_find_kind(root, kind))
+            own_range = label_range if kinds[-1] == csv_file.NAME else None
+            indexes.append(_load_kind(root, kinds[-1], own_range))
+    if label_range is not None and csv_file.NAME not in kinds:
+        raise InputError(
+            f"`label_range` is {label_range}, but the data sets {', '.join(kinds)} know their own. "
+            "Leave `label_range` out."
+        )
+    return join(indexes, weights)
+
+
+def terms(source: str) -> str:
+    """Return licence and citation of the data sets that an index's `source` names."""
+    names = re.findall(rf"(?:^|; )({'|'.join(_MODULES)}) \(", source)
+    if not names:
+        return f"not known: {source} is no data set of this version"
+    return " ".join(_MODULES[name].TERMS for name in dict.fromkeys(names))
+
+
+@contextlib.contextmanager
+def _explain_os_errors(root: Path) -> Iterator[None]:
+    """Turn the system's refusal to read a data set into InputError."""
     try:
-        _check_readable(root)
-        kind = _recognise(root) if kind == "auto" else kind
-        _check_layout(root, kind)
-        return _load_kind(root, kind, label_range)
+        yield
     except OSError as error:
         raise InputError(
             f"{error.filename or root} cannot be read: {error.strerror}. "
@@ -60,10 +113,16 @@ def load(
         ) from None
 
 
-def terms(source: str) -> str:
-    """Return licence and citation of the data set that an index's `source` names."""
-    module = _MODULES.get(source.split(" ")[0])
-    return module.TERMS if module else f"not known: {source} is no data set of this version"
+def _find_kind(root: Path, kind: str) -> str:
+    """Return the kind of a data set, recognised if "auto" and checked otherwise."""
+    if kind not in ("auto", *KINDS):
+        raise InputError(f"`kind` is {kind!r}. Choose one of: auto, {', '.join(KINDS)}.")
+    check_utf8([root.absolute()])
+    _check_readable(root)
+    if kind == "auto":
+        return _recognise(root)
+    _check_layout(root, kind)
+    return kind
 
 
 def _check_readable(root: Path) -> None:

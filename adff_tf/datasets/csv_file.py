@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..errors import InputError, format_list
 from . import index as shared
+from .label_files import read_table
 
 NAME = "csv"
 TERMS = "Your own recordings: their terms are yours to know."
@@ -41,13 +42,13 @@ def index(root: Path, label_range: tuple[float, float]) -> shared.Index:
     tracks = shared.scale_labels(table, *label_range, root)
     written = dict(zip(table["track_id"], table["path"], strict=True))
     paths = [os.path.abspath(root.parent / written[name]) for name in tracks["track_id"]]
-    tracks = tracks.assign(path=paths)[list(shared.COLUMNS)]
-    return shared.Index(tracks, "continuous", (), f"{NAME} ({root})")
+    tracks = tracks.assign(path=paths)[list(shared.TRACK_COLUMNS)]
+    return shared.make(tracks, root.stem, f"{NAME} ({root})")
 
 
 def _read(root: Path) -> pd.DataFrame:
     columns = {"path": str, "valence": float, "arousal": float}
-    table = shared.read_table(root, columns, {"group": str, "track_id": str})
+    table = read_table(root, columns, {"group": str, "track_id": str})
     empty = table.index[table["path"] == ""]
     if len(empty):
         lines = format_list(f"line {line}" for line in empty)

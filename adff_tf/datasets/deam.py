@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import index as shared
+from .label_files import read_table
 
 NAME = "deam"
 TERMS = (
@@ -59,7 +60,7 @@ def index(root: Path) -> shared.Index:
             f"The valence and arousal columns of the {swapped} songs with song_id <= "
             f"{LAST_SWAPPED_ID} are swapped in the published file and were set right.",
         )
-    return shared.Index(tracks, "continuous", tuple(notes), f"{NAME} ({root})")
+    return shared.make(tracks, NAME, f"{NAME} ({root})", notes)
 
 
 def _read_labels(root: Path) -> tuple[pd.DataFrame, int]:
@@ -67,7 +68,7 @@ def _read_labels(root: Path) -> tuple[pd.DataFrame, int]:
     found = (root / name for name in _LABEL_FOLDERS if (root / name).is_dir())
     folder = next(found, root / _LABEL_FOLDERS[0])
     columns = {"song_id": int, "valence_mean": float, "arousal_mean": float}
-    table = pd.concat([shared.read_table(folder / name, columns) for name in _FILES])
+    table = pd.concat([read_table(folder / name, columns) for name in _FILES])
     table = table.rename(columns={"valence_mean": "valence", "arousal_mean": "arousal"})
     swapped = table["song_id"] <= LAST_SWAPPED_ID
     right = table.loc[swapped, ["arousal", "valence"]].to_numpy()

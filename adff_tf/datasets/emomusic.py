@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import index as shared
+from .label_files import read_table
 
 NAME = "emomusic"
 TERMS = (
@@ -34,9 +35,9 @@ def labels(root: Path) -> pd.DataFrame:
     """Return every labelled song: `track_id`, `valence` and `arousal` in [-1, 1], `group`."""
     file = root / "static_annotations.csv"
     columns = {"song_id": "track_id", "mean_valence": "valence", "mean_arousal": "arousal"}
-    table = shared.read_table(file, dict.fromkeys(columns, float) | {"song_id": str})
+    table = read_table(file, dict.fromkeys(columns, float) | {"song_id": str})
     table = table.rename(columns=columns)
-    songs = shared.read_table(root / "songs_info.csv", {"song_id": str, "Artist": str})
+    songs = read_table(root / "songs_info.csv", {"song_id": str, "Artist": str})
     artists = songs.drop_duplicates("song_id").set_index("song_id")["Artist"]
     table["group"] = table["track_id"].map(artists).fillna("")
     return shared.scale_labels(table, LOW, HIGH, file)
@@ -46,4 +47,4 @@ def index(root: Path) -> shared.Index:
     """Return the labelled songs whose audio is in clips_45seconds/. Raise InputError."""
     tracks, notes = shared.attach_audio(root, labels(root), ["clips_45seconds"])
     notes += shared.note_missing_artists(tracks, "songs_info.csv")
-    return shared.Index(tracks, "continuous", tuple(notes), f"{NAME} ({root})")
+    return shared.make(tracks, NAME, f"{NAME} ({root})", notes, has_artists=True)

@@ -2,16 +2,21 @@
 
 Conventions:
 - `tracks` has one row a track and exactly the columns `COLUMNS`: `track_id` (str, unique), `path`
-  (str, absolute, unique), `valence` and `arousal` (float64 in [-1, 1]) and `group` (str). Data sets
-  that know only quadrants have labels -1 and 1.
-- A split never divides a group. The group is the artist where the data set names artists, else the
+  (str, absolute, unique), `valence` and `arousal` (float64 in [-1, 1]), `group` (str), `source`
+  (str, the data set's short name), `labels` ("continuous", or "quadrant" where valence and arousal
+  are only signs, -1 or 1), `split` (the data set's own: "train", "val", "test", or "" without one)
+  and `weight` (float64, of the source in the training loss).
+- A fold never divides a group. The group is the artist where the data set names artists, else the
   song, else the track.
+- Of several data sets (`join`), ids and groups begin with "<source>/"; an artist's name does not,
+  because an artist of two data sets is one group.
 - Labels are checked in the data set's own units and then scaled linearly from its stated range.
 - Rows stand in natural order of `track_id` (2 before 10), whatever the order of the label file.
 - An audio file belongs to the track named as its stem. Loaders do not decode audio.
 """
 
-import csv
+import dataclasses
+import itertools
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,37 +31,118 @@ from ..audio import SUFFIXES
 from ..errors import InputError, format_list
 from ..support.files import check_utf8
 
-COLUMNS = ("track_id", "path", "valence", "arousal", "group")
 LABEL_COLUMNS = ("track_id", "valence", "arousal", "group")
+TRACK_COLUMNS = ("track_id", "path", "valence", "arousal", "group")
+COLUMNS = (*TRACK_COLUMNS, "source", "labels", "split", "weight")
 TARGETS = ("valence", "arousal")
+# Russell's quadrants, Q1 to Q4: (valence, arousal)
+SIGNS = {1: (1.0, 1.0), 2: (-1.0, 1.0), 3: (-1.0, -1.0), 4: (1.0, -1.0)}
+LABEL_KINDS = ("continuous", "quadrant")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Index:
-    """The tracks of a data set, validated on construction.
+    """The tracks of one or several data sets, validated on construction.
 
     Attributes:
         tracks: table as in the module's docstring, with a RangeIndex.
-        labels: "continuous", or "quadrant" where valence and arousal are only signs.
         notes: full sentences on tracks left out and labels corrected.
-        source: name and place of the data set, for reports.
+        source: name and place of the data sets, for reports.
+        has_artists: whether groups are artists; a track of an unknown artist has its id as group.
     """
 
     tracks: pd.DataFrame
-    labels: Literal["continuous", "quadrant"]
     notes: tuple[str, ...]
     source: str
+    has_artists: bool = False
 
     def __post_init__(self) -> None:
         validate(self.tracks)
+
+    @property
+    def labels(self) -> Literal["continuous", "quadrant", "mixed"]:
+        """The kind of all tracks' labels."""
+        kinds = self.tracks["labels"].unique()
+        return kinds[0] if len(kinds) == 1 else "mixed"
+
+
+def make(
+    tracks: pd.DataFrame,
+    name: str,
+    source: str,
+    notes: Iterable[str] = (),
+    labels: str = "continuous",
+    split: Mapping[str, str] | None = None,
+    has_artists: bool = False,
+) -> Index:
+    """Return the index of one data set.
+
+    Args:
+        tracks: table of `TRACK_COLUMNS`.
+        name: the data set's short name, for the column `source`.
+        source, notes, has_artists: as in `Index`.
+        labels: kind of its labels, one of `LABEL_KINDS`.
+        split: "train", "val" or "test" by track_id, where the data set publishes a split.
+    """
+    own = [(split or {}).get(track_id, "") for track_id in tracks["track_id"]]
+    tracks = tracks.assign(source=name, labels=labels, split=own, weight=1.0)
+    return Index(tracks, tuple(notes), source, has_artists)
+
+
+def join(indexes: Sequence[Index], weights: Sequence[float] = ()) -> Index:
+    """Return one index of several data sets; of one, that index with its weight.
+
+    Args:
+        indexes: the data sets. A second one of the same name becomes "<name>-2".
+        weights: weight of each data set in the training loss; 1 each if empty.
+
+    Raises:
+        InputError: another number of weights than of data sets, or a weight that is not above 0.
+    """
+    weights = weights or [1.0] * len(indexes)
+    if len(weights) != len(indexes) or not all(0 < weight < np.inf for weight in weights):
+        raise InputError(
+            f"`weights` are {', '.join(f'{weight:g}' for weight in weights)} for {len(indexes)} "
+            "data sets: give one number above 0 for each."
+        )
+    tables, several = [], len(indexes) > 1
+    names = _name_apart([index.tracks["source"].iloc[0] for index in indexes])
+    for index, name, weight in zip(indexes, names, weights, strict=True):
+        table = index.tracks.assign(source=name, weight=float(weight))
+        if several:
+            is_artist = index.has_artists & (table["group"] != table["track_id"])
+            prefixed = f"{name}/" + table["group"]
+            table["group"] = table["group"].where(is_artist, prefixed)
+            table["track_id"] = f"{name}/" + table["track_id"]
+        tables.append(table)
+    if not several:
+        return dataclasses.replace(indexes[0], tracks=tables[0])
+    notes = [
+        f"{name}: {note}"
+        for index, name in zip(indexes, names, strict=True)
+        for note in index.notes
+    ]
+    tracks = pd.concat(tables, ignore_index=True)
+    return Index(tracks, tuple(notes), "; ".join(index.source for index in indexes))
+
+
+def _name_apart(names: Sequence[str]) -> list[str]:
+    """Return the names, a repeated one with a number: "csv", "csv-2"."""
+    found: list[str] = []
+    for name in names:
+        numbered = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
+        found.append(next(candidate for candidate in numbered if candidate not in found))
+    return found
 
 
 def validate(tracks: pd.DataFrame) -> pd.DataFrame:
     """Return `tracks` unchanged if it is a valid index table.
 
     Raises:
-        InputError: wrong columns, no rows, an empty or repeated `track_id`, a repeated `path`, or a
+        InputError: wrong columns, no rows, an empty or repeated `track_id`, a repeated `path`, a
             label that is not finite or is outside [-1, 1].
+        ValueError: a `labels` or `split` that does not exist: a loader's mistake.
     """
     if tuple(tracks.columns) != COLUMNS:
         found = ", ".join(map(str, tracks.columns)) or "(none)"
@@ -67,6 +153,9 @@ def validate(tracks: pd.DataFrame) -> pd.DataFrame:
     _check_labels(tracks, -1, 1, "The index")
     advice = "Keep one row a recording: a recording in two folds leaks."
     _check_unique(tracks["path"], "The index", advice)
+    for name, allowed in (("labels", LABEL_KINDS), ("split", (*SPLITS, ""))):
+        if not tracks[name].isin(allowed).all():
+            raise ValueError(f"the column {name} holds another value than {allowed}")
     return tracks
 
 
@@ -97,6 +186,28 @@ def scale_labels(table: pd.DataFrame, low: float, high: float, source: str | Pat
     _check_labels(table, low, high, str(source))
     group = table["group"].where(table["group"] != "", table["track_id"])
     return _sort_naturally(table.assign(**scaled, group=group)[list(LABEL_COLUMNS)])
+
+
+def label_by_quadrant(table: pd.DataFrame, source: str | Path) -> pd.DataFrame:
+    """Return the `LABEL_COLUMNS` of a table of `track_id`, `quadrant` in 1..4 and `group`.
+
+    Valence and arousal are the quadrant's signs. Raises InputError as `scale_labels`.
+    """
+    valence, arousal = zip(*table["quadrant"].map(SIGNS), strict=True)
+    return scale_labels(table.assign(valence=valence, arousal=arousal), -1, 1, source)
+
+
+def read_quadrants(table: pd.DataFrame, column: str, source: str | Path) -> pd.Series:
+    """Return the quadrants 1 to 4 of a column of "Q1" to "Q4". Raises InputError for others."""
+    quadrants = table[column].map({f"Q{number}": number for number in SIGNS})
+    if quadrants.isna().any():
+        bad = table[column][quadrants.isna()]
+        lines = format_list(f"line {line}: {column} is {cell!r}" for line, cell in bad.items())
+        raise InputError(
+            f"{source}: {len(bad)} quadrants are not Q1 to Q4:\n{lines}\n"
+            "Correct or remove these rows."
+        )
+    return quadrants.astype("int64")
 
 
 def _check_labels(table: pd.DataFrame, low: float, high: float, source: str) -> None:
@@ -142,117 +253,13 @@ def _sort_naturally(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[order].reset_index(drop=True)
 
 
-# === Label files ===
-
-
-def read_table(
-    path: Path, columns: Mapping[str, type], optional: Mapping[str, type] | None = None
-) -> pd.DataFrame:
-    """Return the named columns of a CSV file, indexed by the line number in the file.
-
-    The file has commas, a header and UTF-8 text. White space around names and cells is removed.
-
-    Args:
-        columns: name to str, float or int. A str may be empty; a number must be finite.
-        optional: columns that may be missing.
-
-    Raises:
-        InputError: the file is missing, unreadable, not CSV or without rows; a column is missing; a
-            row has another length than the header; a cell is not a number (all lines named).
-    """
-    header, rows = _read_csv(path)
-    wanted = dict(columns) | {
-        name: kind for name, kind in (optional or {}).items() if name in header
-    }
-    _check_header(path, header, columns, wanted)
-    ragged = [f"line {line}: {len(row)}" for line, row in rows.items() if len(row) != len(header)]
-    if ragged:
-        raise InputError(
-            f"{path}: the header has {len(header)} columns, but {len(ragged)} rows have another "
-            f"number:\n{format_list(ragged)}\nPut a field that holds a comma in double quotes."
-        )
-    if not rows:
-        raise InputError(f"{path} holds no rows below its header: at least one is needed.")
-    table = pd.DataFrame(list(rows.values()), index=list(rows), columns=header)
-    return _parse_numbers(path, table[list(wanted)], wanted)
-
-
-def _read_csv(path: Path) -> tuple[list[str], dict[int, list[str]]]:
-    """Return the header, and the rows by line number without blank lines."""
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            # strict: else a quote that never closes would swallow the rest of the file silently.
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            rows = {}
-            for row in reader:
-                cells = [cell.strip() for cell in row]
-                if any(cells):
-                    rows[reader.line_num] = cells
-    except FileNotFoundError:
-        raise InputError(
-            f"There is no file {path}. Check the path, or whether the archive was unpacked whole."
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}. Give a CSV file that this user may read."
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path} is no CSV file in UTF-8 ({error}). Save it as comma-separated UTF-8 text."
-        ) from None
-    return header, rows
-
-
-def _check_header(
-    path: Path, header: Sequence[str], columns: Collection[str], wanted: Collection[str]
-) -> None:
-    missing = [name for name in columns if name not in header]
-    repeated = [name for name in wanted if header.count(name) > 1]
-    if missing:
-        problem = f"has no column {', '.join(missing)}"
-    elif repeated:
-        problem = f"has the column {', '.join(repeated)} more than once"
-    else:
-        return
-    advice = "Name each of them once in the first line."
-    if len(header) == 1 and re.search(r"[;\t]", header[0]):
-        advice = "Save it with commas between the columns."
-    raise InputError(
-        f"{path} {problem}. Found: {', '.join(header) or '(an empty file)'}. "
-        f"Needed: {', '.join(columns)}. {advice}"
-    )
-
-
-def _parse_numbers(path: Path, table: pd.DataFrame, kinds: Mapping[str, type]) -> pd.DataFrame:
-    """Return the table with its int and float columns converted from text."""
-    bad, numbers = [], {}
-    for name, kind in kinds.items():
-        if kind is str:
-            continue
-        values = pd.to_numeric(table[name], errors="coerce").astype("float64")
-        wrong = ~np.isfinite(values)
-        if kind is int:
-            wrong |= values % 1 != 0
-        bad += [f"line {line}: {name} is {cell!r}" for line, cell in table.loc[wrong, name].items()]
-        numbers[name] = values
-    if bad:
-        raise InputError(
-            f"{path}: {len(bad)} cells hold no number where one is needed:\n{format_list(bad)}\n"
-            "Correct or remove these rows."
-        )
-    types = {name: "int64" if kinds[name] is int else "float64" for name in numbers}
-    return table.assign(**numbers).astype(types)
-
-
 # === Audio files ===
 
 
 def attach_audio(
     root: Path, labels: pd.DataFrame, folders: Sequence[str], unlabelled: Collection[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the index table of the labelled tracks that have audio, and notes on the rest.
+    """Return the `TRACK_COLUMNS` of the labelled tracks that have audio, and notes on the rest.
 
     Args:
         root, folders: the audio is `root/<folder>/<track_id>.<any of audio.SUFFIXES>`.
@@ -285,7 +292,9 @@ def attach_audio(
             f"{len(others)} audio files in {where} have no label and are left out: "
             f"{join_ids(others)}."
         )
-    return labels.assign(path=paths)[paths.notna()].reset_index(drop=True)[list(COLUMNS)], notes
+    return labels.assign(path=paths)[paths.notna()].reset_index(drop=True)[
+        list(TRACK_COLUMNS)
+    ], notes
 
 
 def find_audio(*folders: Path) -> dict[str, Path]:
@@ -315,6 +324,16 @@ def find_audio(*folders: Path) -> dict[str, Path]:
 def join_ids(ids: Iterable[str]) -> str:
     """Return all ids in natural order: "2, 10, 11"."""
     return ", ".join(sorted(ids, key=_natural_key))
+
+
+def note_missing_quadrants(labels: pd.DataFrame) -> list[str]:
+    """Return a note on each quadrant without a track."""
+    present = set(zip(labels["valence"], labels["arousal"], strict=True))
+    return [
+        f"No track of quadrant Q{quadrant} is there."
+        for quadrant, signs in SIGNS.items()
+        if signs not in present
+    ]
 
 
 def note_missing_artists(labels: pd.DataFrame, file: str) -> list[str]:

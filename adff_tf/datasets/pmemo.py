@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..errors import InputError
 from . import index as shared
+from .label_files import read_table
 
 NAME = "pmemo"
 TERMS = (
@@ -55,7 +56,7 @@ def index(root: Path) -> shared.Index:
             f"are left out: {shared.join_ids(unlabelled)}.",
         )
     notes += shared.note_missing_artists(tracks, "metadata.csv")
-    return shared.Index(tracks, "continuous", tuple(notes), f"{NAME} ({root})")
+    return shared.make(tracks, NAME, f"{NAME} ({root})", notes, has_artists=True)
 
 
 def dynamic(root: Path) -> pd.DataFrame:
@@ -85,9 +86,9 @@ def dynamic(root: Path) -> pd.DataFrame:
 def _read_annotations(file: Path, more: dict[str, str]) -> pd.DataFrame:
     """Return `track_id`, `valence`, `arousal` in [0, 1], and `more` columns of numbers, renamed."""
     numbers = more | {"Valence(mean)": "valence", "Arousal(mean)": "arousal"}
-    table = shared.read_table(file, {"musicId": str} | dict.fromkeys(numbers, float))
+    table = read_table(file, {"musicId": str} | dict.fromkeys(numbers, float))
     return table.rename(columns={"musicId": "track_id"} | numbers)
 
 
 def _read_metadata(root: Path) -> pd.DataFrame:
-    return shared.read_table(root / "metadata.csv", {"musicId": str, "artist": str})
+    return read_table(root / "metadata.csv", {"musicId": str, "artist": str})

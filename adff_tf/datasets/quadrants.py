@@ -10,8 +10,10 @@ recognition and emotion-based music generation", ISMIR 2021.
 Two layouts:
 - EMOPIA: `label.csv` (`ID`, `4Q` in 1..4) and audio named by ID in `audio/` or beside the table. An
   ID is `Q<quadrant>_<song>_<clip>`; the song is the text between the first and the last `_`. Clips
-  of one song may lie in several quadrants. A quadrant in the ID must equal the table's.
-- Folders `Q1` to `Q4` of audio files: `track_id` and group are the file's stem.
+  of one song may lie in several quadrants. A quadrant in the ID must equal the table's. The
+  published split is `split/{train,val,test}_clip.csv` (`clip_name`, the ID and `.mid`), by song.
+- Folders `Q1` to `Q4` of audio files: `track_id` and group are the file's stem. Folders of MERGE
+  and 4QAED have a table beside them, and loaders of their own.
 """
 
 import os
@@ -22,6 +24,8 @@ import pandas as pd
 
 from ..errors import InputError, format_list
 from . import index as shared
+from . import merge, panda4q
+from .label_files import read_table
 
 NAME = "quadrants"
 TERMS = (
@@ -32,13 +36,15 @@ LAYOUT = (
     "label.csv (ID, 4Q) and audio/<ID>.wav, "
     "or the folders Q1, Q2, Q3 and Q4 with audio files in them"
 )
-# quadrant: (valence, arousal)
-SIGNS = {1: (1.0, 1.0), 2: (-1.0, 1.0), 3: (-1.0, -1.0), 4: (1.0, -1.0)}
+EMOPIA = "emopia"
 
 
 def matches(root: Path) -> bool:
-    """Return whether the folder has a label.csv or one of the folders Q1 to Q4."""
-    return _has_table(root) or any(folder.is_dir() for folder in _quadrant_folders(root))
+    """Return whether the folder has a label.csv, or folders Q1 to Q4 and no table beside them."""
+    if _has_table(root):
+        return True
+    is_other = merge.matches(root) or panda4q.matches(root)
+    return not is_other and any(folder.is_dir() for folder in _quadrant_folders(root))
 
 
 def labels(root: Path) -> pd.DataFrame:
@@ -50,15 +56,11 @@ def index(root: Path) -> shared.Index:
     """Return the labelled clips that have audio. Raise InputError."""
     if _has_table(root):
         tracks, notes = shared.attach_audio(root, _read_label_csv(root), ["audio", "."])
+        name, split = EMOPIA, _read_split(root)
     else:
-        tracks, notes = _read_folders(root), []
-    present = set(zip(tracks["valence"], tracks["arousal"], strict=True))
-    notes += [
-        f"No track of quadrant Q{quadrant} is there."
-        for quadrant, signs in SIGNS.items()
-        if signs not in present
-    ]
-    return shared.Index(tracks, "quadrant", tuple(notes), f"{NAME} ({root})")
+        tracks, notes, name, split = _read_folders(root), [], NAME, {}
+    notes += shared.note_missing_quadrants(tracks)
+    return shared.make(tracks, name, f"{NAME} ({root})", notes, "quadrant", split)
 
 
 def _has_table(root: Path) -> bool:
@@ -66,25 +68,38 @@ def _has_table(root: Path) -> bool:
 
 
 def _quadrant_folders(root: Path) -> list[Path]:
-    return [root / f"Q{quadrant}" for quadrant in SIGNS]
+    return [root / f"Q{quadrant}" for quadrant in shared.SIGNS]
+
+
+def _read_split(root: Path) -> dict[str, str]:
+    """Return EMOPIA's split by ID; empty where the folder split/ is not there."""
+    if not (root / "split").is_dir():
+        return {}
+    by_clip: dict[str, str] = {}
+    for split in shared.SPLITS:
+        clips = read_table(root / "split" / f"{split}_clip.csv", {"clip_name": str})["clip_name"]
+        by_clip |= dict.fromkeys(clips.str.removesuffix(".mid"), split)
+    return by_clip
 
 
 def _read_label_csv(root: Path) -> pd.DataFrame:
     """Return the labels of EMOPIA's layout."""
     file = root / "label.csv"
-    table = shared.read_table(file, {"ID": str, "4Q": int})
+    table = read_table(file, {"ID": str, "4Q": int})
     table = table.rename(columns={"ID": "track_id", "4Q": "quadrant"})
     bad = [
         f"line {line}: {row.track_id} is in quadrant {row.quadrant}"
         for line, row in table.iterrows()
-        if row.quadrant not in SIGNS or _quadrant_in(row.track_id) not in (None, row.quadrant)
+        if row.quadrant not in shared.SIGNS
+        or _quadrant_in(row.track_id) not in (None, row.quadrant)
     ]
     if bad:
         raise InputError(
             f"{file}: {len(bad)} quadrants are not 1 to 4, or differ from the quadrant in the ID:\n"
             f"{format_list(bad)}\nCorrect or remove these rows."
         )
-    return _assign_signs(table, [_song_in(name) for name in table["track_id"]], file)
+    groups = [_song_in(name) for name in table["track_id"]]
+    return shared.label_by_quadrant(table.assign(group=groups), file)
 
 
 def _read_folders(root: Path) -> pd.DataFrame:
@@ -97,16 +112,9 @@ def _read_folders(root: Path) -> pd.DataFrame:
         )
     quadrants = [int(path.parent.name[1]) for path in audio.values()]
     table = pd.DataFrame({"track_id": list(audio), "quadrant": quadrants})
-    tracks = _assign_signs(table, list(audio), root)
+    tracks = shared.label_by_quadrant(table.assign(group=""), root)
     paths = [os.path.abspath(audio[name]) for name in tracks["track_id"]]
-    return tracks.assign(path=paths)[list(shared.COLUMNS)]
-
-
-def _assign_signs(table: pd.DataFrame, groups: list[str], source: Path) -> pd.DataFrame:
-    """Return the label table of `track_id` and `quadrant`."""
-    valence, arousal = zip(*table["quadrant"].map(SIGNS), strict=True)
-    table = table.assign(valence=valence, arousal=arousal, group=groups)
-    return shared.scale_labels(table, -1, 1, source)
+    return tracks.assign(path=paths)[list(shared.TRACK_COLUMNS)]
 
 
 def _quadrant_in(track_id: str) -> int | None:

@@ -36,7 +36,7 @@ from ..tasks import TASKS
 from ..training import run as training_run
 from ..training.evaluation import evaluate
 from ..training.fit import DivergedError
-from ..training.splits import assign_folds
+from ..training.splits import split_tracks
 from .grid import Cell
 from .leases import LeasedReporter, LeaseHeldError, LeaseLostError, hold_lease
 
@@ -102,8 +102,8 @@ def _prepare(base: Experiment, folder: Path, features: Path, reporter: Reporter)
     )
     if unusable:
         reporter.log(f"continuing without {len(unusable)} unusable recordings")
-    if base.data.data is None:
-        made = {"data": (folder / "synthetic").resolve(), "kind": "synthetic"}
+    if not base.data.data:
+        made = {"data": ((folder / "synthetic").resolve(),), "kind": "synthetic"}
         base = base.model_copy(update={"data": base.data.model_copy(update=made)})
     return Prepared(base, tracks, index.labels, index.source)
 
@@ -126,8 +126,8 @@ def check_splits(cells: Sequence[Cell], prepared: Prepared) -> None:
     """Raise InputError where the songs cannot be split into folds for a task of the cells."""
     base = prepared.base
     for task in dict.fromkeys(cell.experiment.task for cell in cells):
-        folds, seed = base.validation.folds, base.training.seed
-        assign_folds(prepared.tracks.table, TASKS[task], folds, seed)
+        table, seed = prepared.tracks.table, base.training.seed
+        split_tracks(table, TASKS[task], base.validation, seed)
 
 
 # === States ===
@@ -248,7 +248,7 @@ def _run(cell: Cell, folder: Path, features: Path, reporter: Reporter) -> str | 
 def _evaluate(cell: Cell, trained: Cell, folder: Path, features: Path, reporter: Reporter) -> None:
     """Test the model of another cell on the cell's own data set."""
     data, place = cell.test_data, cell_folder(folder, cell)
-    assert data is not None and data.data is not None
+    assert data is not None and data.data
     shutil.rmtree(place, ignore_errors=True)  # a killed evaluation cannot be resumed
     evaluate(
         cell_folder(folder, trained), data.data, place, kind=data.kind,

@@ -25,7 +25,7 @@ from ..features.tracks import Tracks
 from ..support.console import SILENT, Reporter
 from ..tasks import TASKS
 from ..training.fit import new_model
-from ..training.splits import assign_folds
+from ..training.splits import is_training, split_tracks
 from .cells import Prepared, State, cell_state
 from .grid import Cell, Table
 
@@ -75,11 +75,8 @@ def time_step(experiment: Experiment) -> StepTime:
     batch = batch_size if has_gpu else min(CPU_BATCH, batch_size)
     rng = np.random.default_rng(0)
     x = rng.normal(-50, 20, (batch, experiment.frames, experiment.frontend.mels)).astype("float32")
-    y = {
-        name: np.zeros((batch, 1), "float32") if task.is_regression else np.zeros(batch, "int64")
-        for name in task.outputs
-    }
-    model = new_model(experiment, 1)
+    y = dict.fromkeys(task.outputs, np.zeros((batch, len(task.classes) or 2), "float32"))
+    model, _ = new_model(experiment, 1)
 
     def step() -> float:
         started = time.perf_counter()
@@ -134,9 +131,10 @@ def _steps_of_fits(experiment: Experiment, tracks: Tracks) -> list[int]:
     """Return the training steps of each fit of a run; with early stopping, the most."""
     training, validation = experiment.training, experiment.validation
     task = TASKS[experiment.task]
-    folds = assign_folds(tracks.table, task, validation.folds, training.seed)
-    scored = range(1, 2 if validation.hold_out else validation.folds + 1)
-    train_sets = [tracks.rows(np.flatnonzero(folds != fold)) for fold in scored]
+    folds = split_tracks(tracks.table, task, validation, training.seed)
+    train_sets = [
+        tracks.rows(np.flatnonzero(is_training(folds, fold))) for fold in validation.scored_folds
+    ]
     if validation.final_model:
         train_sets.append(tracks)
     segment_sets = [segment_set(experiment, train, training=True) for train in train_sets]

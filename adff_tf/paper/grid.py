@@ -256,7 +256,7 @@ def transfer(base: Experiment, data_a: Data, data_b: Data, task: TaskName) -> Ta
                 key = f"trained on {trained_on}", _column(target, metric, f"on {tested_on}: ")
                 entries[key] = Entry(target, metric, None, cell)
     notes = (
-        f"A is {data_a.data}, B is {data_b.data}.",
+        f"A is {data_a.place}, B is {data_b.place}.",
         "On the training set: cross-validation, mean over folds. On the other set: the model "
         "trained on all of the training set, tested on the recordings of the other set that the "
         "training set lacks. The labels of two data sets come from different listeners and "

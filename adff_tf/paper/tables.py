@@ -159,10 +159,9 @@ def _summary_lines(
     state = f"{finished} of {count} runs are finished" + (
         "." if finished == count else "; … is to come."
     )
-    data = base.data.data or "built-in synthetic music"
     lines = [f"# {table.title}", ""]
     lines += [f"**{warning}**", ""] if warning else []
-    lines += [f"Data: {data}. {state} – is not published, or does not exist.", ""]
+    lines += [f"Data: {base.data.place}. {state} – is not published, or does not exist.", ""]
     lines += render_rows(table, results, is_comparable=not warning)
     return lines + (["", *(f"- {note}" for note in table.notes)] if table.notes else [])
 

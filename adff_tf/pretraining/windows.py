@@ -133,7 +133,7 @@ class Windows:
             rng = np.random.default_rng((self.plan.learning.seed, epoch, 1))
             for step in range(self.steps):
                 x, y = self.read(positions[step * size : (step + 1) * size])
-                yield augment(x, settings, frontend, band_mean, rng), y
+                yield augment(x, rng, settings, frontend, band_mean), y
 
         return self._dataset(batches, self.steps)
 

@@ -15,6 +15,7 @@ from ..tasks import TASKS
 SCORE_NAMES = {
     "r2": "R²",
     "rmse": "RMSE",
+    "sign": "sign",
     "accuracy": "accuracy",
     "correlation": "correlation",
 }
@@ -61,7 +62,8 @@ def render_scores(metrics: dict) -> str:
     linear = TASKS[metrics["task"]].linear_baseline
     legend = (
         "mean: the training tracks' mean label (or most common class) as every prediction. "
-        f"{linear}: {linear} regression on mean and std of every mel band over the track."
+        f"{linear}: {linear} regression on mean and std of every mel band over the track. "
+        "sign: share of songs with the right sign; quadrant: of both signs."
     )
     return join_blocks(format_score_table(metrics), legend, format_verdict(metrics)).rstrip()
 
@@ -90,7 +92,10 @@ def render_evaluation_scores(experiment: Experiment, metrics: dict) -> str:
 
 
 def format_score_table(metrics: dict) -> str:
-    """Return the table of scores by song and by segment, mean ± std over folds, and baselines."""
+    """Return the table of scores by song and by segment, mean ± std over folds, and baselines.
+
+    With several data sets, a row each.
+    """
     columns = _columns(metrics)
     rows = [
         [name, *(format_score(metrics[mean][t][s], metrics[std][t][s]) for t, s in columns)]
@@ -99,7 +104,8 @@ def format_score_table(metrics: dict) -> str:
             ("ADFF, by segment", "segment_mean", "segment_std"),
         )
     ]
-    for name, scores in metrics["baselines"].items():
+    by_source = {f"ADFF, {name}": s for name, s in metrics.get("sources", {}).items()}
+    for name, scores in (by_source | metrics["baselines"]).items():
         rows.append([name, *(format_score(scores[t][s]) for t, s in columns)])
     return format_table(_header("", columns), rows)
 
@@ -115,11 +121,16 @@ def format_fold_table(metrics: dict) -> str:
 
 
 def format_verdict(metrics: dict) -> str:
-    """Return a sentence for each target on which the network does not beat the linear baseline."""
+    """Return a sentence for each target on which the network does not beat the linear baseline.
+
+    Compared are R², the sign where no label is a number, and the accuracy of classes.
+    """
     task = TASKS[metrics["task"]]
-    score, linear = ("r2" if task.is_regression else "accuracy"), task.linear_baseline
-    behind = []
+    linear, behind = task.linear_baseline, []
     for target, scores in metrics["mean"].items():
+        if task.is_regression and target not in task.targets:
+            continue
+        score = next(name for name in ("r2", "sign", "accuracy") if scores.get(name) is not None)
         ours, theirs = scores[score], metrics["baselines"][linear][target][score]
         if ours is not None and theirs is not None and ours <= theirs:
             behind.append(
@@ -161,19 +172,25 @@ def describe_data(metrics: dict) -> str:
 def describe_scoring(experiment: Experiment) -> str:
     """Return how a run's scores were taken."""
     validation, training = experiment.validation, experiment.training
-    split = (
-        f"Hold-out: one fold of {validation.folds}, scored once"
-        if validation.hold_out
-        else f"{validation.folds}-fold cross-validation, each fold scored once; "
-        "mean ± sample std over folds"
-    )
+    is_published = validation.split == "published"
+    if is_published:
+        split = "The published split: its test songs, scored once"
+    elif validation.hold_out:
+        split = f"Hold-out: one fold of {validation.folds}, scored once"
+    else:
+        split = (
+            f"{validation.folds}-fold cross-validation, each fold scored once; "
+            "mean ± sample std over folds"
+        )
+    apart = "" if is_published else " No song (or artist, where known) is in two folds."
+    chosen_on = f"{training.inner_fraction:.0%} of the training songs"
     epoch = (
-        f"the epoch chosen on {training.inner_fraction:.0%} of the training songs"
+        f"the epoch chosen on {'its val songs, or ' * is_published}{chosen_on}"
         if training.early_stopping
         else "the last epoch counts"
     )
     return (
-        f"{split}. No song (or artist, where known) is in two folds. {describe_unit(experiment)} "
+        f"{split}.{apart} {describe_unit(experiment)} "
         f"seg_num {experiment.segments.seg_num}, width {experiment.network.width:g}; "
         f"{training.epochs} epochs, {epoch}."
     )

@@ -63,19 +63,22 @@ def given_options(arguments: Sequence[str]) -> set[str]:
 def starting_point(arguments: Sequence[str]) -> Experiment:
     """Return the experiment of --config or --preset, which the other options change.
 
-    The default is `fast` with --data, and `demo` without. Raises InputError.
+    The default is `finetune` with --start-from, `fast` with --data, and otherwise `demo`. Raises
+    InputError.
     """
-    given = parse_known(arguments, "--preset", "--config", "--data")
+    given = parse_known(arguments, "--preset", "--config", "--data", "--start-from")
     if given.config and given.preset:
         raise InputError("--config and --preset both name settings to start from; give one of them")
     if given.config:
         start = read_config(Path(given.config))
         if given.data is None:
             return start
-        # layout and label range belong to the saved data set
-        data = start.data.model_copy(update={"kind": "auto", "label_range": None})
+        # layout, label range and weights belong to the saved data sets
+        saved = {"data": (), "weights": (), "kind": "auto", "label_range": None}
+        data = start.data.model_copy(update=saved)
         return start.model_copy(update={"data": data})
-    name = given.preset if given.preset in presets.PRESETS else ("fast" if given.data else "demo")
+    default = "finetune" if given.start_from else ("fast" if given.data else "demo")
+    name = given.preset if given.preset in presets.PRESETS else default
     return presets.PRESETS[name]()
 
 
@@ -91,14 +94,17 @@ def read_config(file: Path) -> Experiment:
 
 
 def with_absolute_path(experiment: Experiment) -> Experiment:
-    """Return the experiment with its data's absolute path, for files that move elsewhere."""
-    if experiment.data.data is None:
-        return experiment
-    data = experiment.data.model_copy(update={"data": expand_user(experiment.data.data).resolve()})
+    """Return the experiment with its data's absolute paths, for files that move elsewhere."""
+    paths = tuple(expand_user(path).resolve() for path in experiment.data.data)
+    data = experiment.data.model_copy(update={"data": paths})
     return experiment.model_copy(update={"data": data})
 
 
 def run_name(experiment: Experiment) -> str:
     """Return a folder's name made of the data and the task."""
-    data = experiment.data.data
-    return f"{expand_user(data).resolve().stem if data else 'synthetic'}-{experiment.task}"
+    return f"{name_data(experiment.data.data) or 'synthetic'}-{experiment.task}"
+
+
+def name_data(paths: Sequence[Path]) -> str:
+    """Return the names of data sets for a folder's name: `PMEmo2019-and-DEAM`."""
+    return "-and-".join(expand_user(path).resolve().stem for path in paths)

@@ -1,9 +1,9 @@
 """Training and scoring.
 
-splits.py       folds, and the inner split of early stopping
+splits.py       folds, published splits, and the inner split of early stopping
 optimizer.py    Adam with L2, learning-rate schedules, losses
 fit.py          one fit, with its checkpoints, and its predictions
-metrics.py      R², RMSE, accuracy
+metrics.py      R², RMSE, signs, accuracy
 baselines.py    the mean, and ridge or logistic regression
 predictions.py  prediction files, by song and by segment
 summary.py      scores over folds, for metrics.json

@@ -8,6 +8,7 @@ and `trained_on`), `predictions.csv`, `segments.csv`, `report.md`, `plots/`, `co
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from ..support.files import atomic_write, check_empty, ensure_writable, expand_u
 from ..tasks import TASKS, Task
 from .fit import predict_segments
 from .predictions import write_predictions
-from .run import check_task
+from .splits import is_training
 from .summary import summarise, without_nan
 
 DYNAMIC_HOP_S = 0.5  # the annotations' own step
@@ -50,7 +51,7 @@ class Evaluation:
 
 def evaluate(
     model: str | Path,
-    data: str | Path,
+    data: str | Path | Sequence[str | Path],
     folder: str | Path,
     kind: DataKind = "auto",
     label_range: tuple[float, float] | None = None,
@@ -68,7 +69,8 @@ def evaluate(
 
     Args:
         model: a run, a `model.keras`, a SavedModel or a `.tflite` (see `inference.backends`).
-        data, kind, label_range: the data set, as for `datasets.load`.
+        data, kind, label_range: one data set, as for `datasets.load`, or several, as for
+            `datasets.load_all`: scored together and each by itself.
         folder: for the evaluation; it must be empty but for `features/`.
         features: the feature store's folder, inside `folder` by default.
         skip_bad_audio: leave out recordings that do not decode.
@@ -84,11 +86,11 @@ def evaluate(
     check_empty(folder, "the evaluation", may_hold=["features"])  # an earlier call's are still good
     scored = _ScoredModel.load(model)
     experiment, task = scored.experiment, TASKS[scored.experiment.task]
-    index = datasets.load(data, kind, label_range)
+    roots = [data] if isinstance(data, str | Path) else data
+    index = datasets.load_all(roots, kind, label_range)
     groups = index.tracks["group"].nunique()
     reporter.log(f"{index.source}: {len(index.tracks)} tracks of {groups} groups")
-    check_task(task, index)
-    annotations = _load_annotations(expand_user(data), index, task) if dynamic else None
+    annotations = _load_annotations(roots, index, task) if dynamic else None
     trained = None if allow_trained and not scored.is_run else scored.training_tracks()
     is_refused = not (allow_trained or leave_out_trained)
     if is_refused and trained is not None:  # by path, before the log-mels, which find copies
@@ -111,7 +113,8 @@ def evaluate(
     if annotations is not None:
         curves = _score_curves(scored.model, tracks.table, annotations, reporter)
     # Until here the folder is unchanged: after an interruption the same command works again.
-    scores = write_predictions(folder, task, tracks.table, track_rows, predictions)
+    by_source = index.tracks["source"].nunique() > 1
+    scores = write_predictions(folder, task, tracks.table, track_rows, predictions, by_source)
     if curves is not None:
         with atomic_write(folder / "dynamic.csv") as partial:
             curves.to_csv(partial, index=False)
@@ -220,7 +223,7 @@ def training_tracks(file: Path, experiment: Experiment) -> pd.DataFrame:
         )
     table = pd.read_csv(run / "index.csv", dtype={"track_id": str})
     if of_fold or not experiment.validation.final_model:
-        table = table[table["fold"] != (int(of_fold[1]) if of_fold else 1)]
+        table = table[is_training(table["fold"], int(of_fold[1]) if of_fold else 1)]
     return table
 
 
@@ -255,12 +258,20 @@ def _drop_trained(
 # === Over time ===
 
 
-def _load_annotations(root: Path, index: datasets.Index, task: Task) -> pd.DataFrame:
+def _load_annotations(
+    roots: Sequence[str | Path], index: datasets.Index, task: Task
+) -> pd.DataFrame:
     """Return PMEmo's annotations over time.
 
     Raises:
-        InputError: for other data sets, and for models that do not predict numbers.
+        InputError: for several or other data sets, and for models that do not predict numbers.
     """
+    if len(roots) > 1:
+        raise InputError(
+            f"annotations over time are scored for one data set at a time, here are {len(roots)}; "
+            "leave `dynamic` out"
+        )
+    root = expand_user(roots[0])
     if not task.is_regression:
         raise InputError(
             f"annotations over time are numbers, and the model's task is {task.name}; "

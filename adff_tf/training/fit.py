@@ -7,6 +7,7 @@ that a fit resumed after a kill ends with the same numbers as one without interr
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pandas as pd
 
 from ..config import Experiment, Training
 from ..errors import InputError
+from ..features.augmentation import augment
 from ..features.batches import evaluation_batches, steps_per_epoch, training_batches
 from ..features.segments import SegmentSet, segment_set
 from ..features.tracks import Tracks
@@ -27,6 +29,7 @@ from ..support.files import atomic_write
 from ..tasks import TASKS
 from .optimizer import choose_strategy, compile_model
 from .splits import inner_split
+from .start import check_start, describe_transfer, transfer
 
 CHECKPOINT = "state-*.npz"
 BEST = "best.weights.h5"
@@ -44,19 +47,30 @@ class Fit:
     history: pd.DataFrame
 
 
-def new_model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
-    """Return the experiment's network on all devices, compiled and untrained.
+def new_model(
+    experiment: Experiment, steps_per_epoch: int, reporter: Reporter = SILENT
+) -> tuple[keras.Model, list[str]]:
+    """Return the experiment's network on all devices, compiled, with the weights of its start.
 
     Keras's global state is cleared first, and its random seed is set.
+
+    Returns:
+        The network, and the names of the layers whose weights are the start's.
     """
     settings = experiment.training
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
+    start, transferred = check_start(experiment), []
     with choose_strategy().scope():
         model = build_adff(experiment, settings.precision)
-        compile_model(model, TASKS[experiment.task], settings, steps_per_epoch)
+        if start:
+            transferred, new = transfer(model, start)
+            reporter.log(describe_transfer(start, transferred, new))
+        rate = experiment.start.backbone_rate
+        task = TASKS[experiment.task]
+        compile_model(model, task, settings, steps_per_epoch, transferred, rate)
         model.optimizer.build(model.trainable_variables)
-    return model
+    return model, transferred
 
 
 def fit(
@@ -75,6 +89,7 @@ def fit(
         label: the fit's name in messages.
 
     Raises:
+        InputError: for a start that is missing or does not fit the settings.
         DivergedError: for a loss or weight that is NaN or infinite.
     """
     settings = experiment.training
@@ -85,15 +100,17 @@ def fit(
     segments = segment_set(experiment, train, training=True)
     steps = steps_per_epoch(segments, settings.batch_size)
 
-    model = new_model(experiment, steps)
-    model.get_layer("standardise").set_weights(list(train.standardisation()))
+    model, transferred = new_model(experiment, steps, reporter)
+    standardise = model.get_layer("standardise")
+    if standardise.name not in transferred:
+        standardise.set_weights(list(train.standardisation()))
     progress = _Progress(folder, settings, steps, label, reporter)
-    first = progress.restore(model)
-    if first < settings.epochs and not progress.stop_reason():
-        _train(model, experiment, segments, val, first, progress)
+    _train(model, experiment, segments, val, transferred, progress)
     _check_finite([progress.history["loss"].to_numpy()], label, experiment)
     if settings.early_stopping:
         model.load_weights(folder / BEST)
+    if settings.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     finished = build_adff(experiment, "float32")
     finished.set_weights(model.get_weights())
     _check_finite(finished.get_weights(), label, experiment)
@@ -105,21 +122,54 @@ def _train(
     experiment: Experiment,
     segments: SegmentSet,
     val: Tracks | None,
-    first: int,
+    transferred: list[str],
     progress: "_Progress",
 ) -> None:
-    """Train a compiled model from epoch `first` (from 0) on."""
+    """Train a compiled model from its checkpoint on: transferred layers frozen, then all layers."""
+    epochs, freeze = experiment.training.epochs, experiment.start.freeze
+    first = progress.restore(model)
+    while first < epochs and not progress.stop_reason():
+        last = freeze if first < freeze else epochs
+        _set_trainable(model, transferred, last != freeze)
+        _train_stage(model, experiment, segments, val, first, last, progress)
+        first = progress.load_checkpoint(model)  # Keras's moving average replaces weights after fit
+
+
+def _set_trainable(model: keras.Model, layers: list[str], trainable: bool) -> None:
+    """Freeze or thaw layers of a compiled model; frozen batch norm is in evaluation mode."""
+    for name in layers:
+        model.get_layer(name).trainable = trainable
+    model.make_train_function(force=True)  # a traced one would not know
+
+
+def _train_stage(
+    model: keras.Model,
+    experiment: Experiment,
+    segments: SegmentSet,
+    val: Tracks | None,
+    first: int,
+    last: int,
+    progress: "_Progress",
+) -> None:
+    """Train a compiled model from epoch `first` (from 0) up to epoch `last`."""
     settings, task = experiment.training, TASKS[experiment.task]
     val_batches = None
     if val is not None:
         val_segments = segment_set(experiment, val, training=False)
         val_batches = evaluation_batches(val_segments, task, settings.batch_size)
+    change = functools.partial(
+        augment,
+        settings=experiment.augmentation,
+        frontend=experiment.frontend,
+        mean_db=keras.ops.convert_to_numpy(model.get_layer("standardise").mean),
+    )
+    mixup = experiment.augmentation.mixup
     board = keras.callbacks.TensorBoard(progress.folder / "tensorboard", write_graph=False)
     with progress.bars:
         model.fit(
-            training_batches(segments, task, settings.batch_size, first),
+            training_batches(segments, task, settings.batch_size, first, change, mixup),
             initial_epoch=first,
-            epochs=settings.epochs,
+            epochs=last,
             steps_per_epoch=progress.steps,
             validation_data=val_batches,
             callbacks=[progress, board],
@@ -143,7 +193,7 @@ def predict_segments(
     task = TASKS[experiment.task]
     segments = segment_set(experiment, tracks, training=False)
     batches = evaluation_batches(segments, task, experiment.training.batch_size)
-    outputs = model.predict(batches.map(lambda log_mel, _: log_mel), verbose=0)
+    outputs = model.predict(batches.map(lambda log_mel, *_: log_mel), verbose=0)
     _check_finite(outputs.values(), "the training of the model", experiment)
     return segments.track_rows, {
         name: values[:, 0] if task.is_regression else values for name, values in outputs.items()
@@ -187,7 +237,8 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
         for layer in model.layers
         if isinstance(layer, keras.layers.Dropout) and layer.rate
     ]
-    return [*model.weights, *seeds, *model.optimizer.variables]
+    weights = sorted(model.weights, key=lambda weight: weight.path)  # frozen layers change Keras's
+    return [*weights, *seeds, *model.optimizer.variables]
 
 
 class _Progress(keras.callbacks.Callback):
@@ -206,15 +257,20 @@ class _Progress(keras.callbacks.Callback):
         self.bars = contextlib.ExitStack()
 
     def restore(self, model: keras.Model) -> int:
-        """Load the newest checkpoint into a model and return the number of finished epochs."""
+        """Load an interrupted fit into a model and return the number of finished epochs."""
+        done = self.load_checkpoint(model)
+        if done:
+            self.history = pd.read_csv(self.folder / "history.csv").iloc[:done]
+            self.reporter.log(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
+        return done
+
+    def load_checkpoint(self, model: keras.Model) -> int:
+        """Load the newest checkpoint into a model and return its epoch; 0 without one."""
         checkpoints = sorted(self.folder.glob(CHECKPOINT))
         if not checkpoints:
             return 0
         load_state(model, checkpoints[-1])
-        done = int(checkpoints[-1].stem.removeprefix("state-"))
-        self.history = pd.read_csv(self.folder / "history.csv").iloc[:done]
-        self.reporter.log(f"{self.label}: goes on after epoch {done} of {self.settings.epochs}")
-        return done
+        return int(checkpoints[-1].stem.removeprefix("state-"))
 
     def stop_reason(self) -> str:
         """Return why the fit should stop after the last epoch, or an empty string."""

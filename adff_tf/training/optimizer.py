@@ -1,11 +1,15 @@
 """The loss, the optimizer and its learning rate, and the devices of a fit.
 
 Section 3.2: Adam with weight decay 1e-5, learning rate 1e-5, decayed after given epochs. The loss
-is the mean squared error, summed over the targets, or the cross-entropy of the classes.
+is the mean squared error, summed over the targets, or the cross-entropy of the classes. A label of
+which only the sign is known trains the same output by the logistic loss of the sign.
 """
+
+from collections.abc import Collection
 
 import keras
 import tensorflow as tf
+from keras import ops
 from keras.optimizers.schedules import (
     CosineDecay,
     LearningRateSchedule,
@@ -15,6 +19,8 @@ from keras.optimizers.schedules import (
 from ..config import Training
 from ..tasks import Task
 
+SIGN_SLOPE = 4.0  # log odds of a positive sign per unit of the output: ±1 is a probability of .98
+
 
 @keras.saving.register_keras_serializable("adff_tf")
 class Adam(keras.optimizers.Adam):
@@ -22,11 +28,23 @@ class Adam(keras.optimizers.Adam):
 
     Keras's own `weight_decay` is decoupled (AdamW): it is multiplied by the learning rate alone.
     The update is TensorFlow's fused operation: Keras's numbers with less graph to trace.
+
+    Args:
+        l2: factor of the L2 penalty's gradient.
+        slow_layers: names of layers whose learning rate is multiplied by `slow_rate`.
+        slow_rate: the factor.
     """
 
-    def __init__(self, *args, l2: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        *args,
+        l2: float = 0.0,
+        slow_layers: Collection[str] = (),
+        slow_rate: float = 1.0,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
-        self.l2 = l2
+        self.l2, self.slow_layers, self.slow_rate = l2, sorted(slow_layers), slow_rate
 
     def apply(self, grads, trainable_variables=None):
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -40,12 +58,19 @@ class Adam(keras.optimizers.Adam):
         k = self._get_variable_index(variable)
         moments = {"m": self._momentums[k].value.handle, "v": self._velocities[k].value.handle}
         gradient = gradient + self.l2 * variable if self.l2 else gradient
+        if self._trainable_variables[k].path.split("/")[0] in self.slow_layers:
+            learning_rate = self.slow_rate * learning_rate
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, grad=gradient, lr=learning_rate, **moments, **self._scalars
         )
 
     def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
+        return {
+            **super().get_config(),
+            "l2": self.l2,
+            "slow_layers": self.slow_layers,
+            "slow_rate": self.slow_rate,
+        }
 
 
 def choose_strategy() -> tf.distribute.Strategy:
@@ -73,11 +98,61 @@ def make_schedule(settings: Training, steps_per_epoch: int) -> LearningRateSched
     )
 
 
-def compile_model(model: keras.Model, task: Task, settings: Training, steps_per_epoch: int) -> None:
-    """Compile a network with the task's loss and the settings' optimizer."""
-    loss = "mean_squared_error" if task.is_regression else "sparse_categorical_crossentropy"
+class ValueOrSignLoss(keras.losses.Loss):
+    """Squared error where the label is a number, logistic loss where only its sign is known.
+
+    `y_true` is `(batch, 2)`: the label in [-1, 1], and 1 where it is only a sign, else 0. `y_pred`
+    is `(batch, 1)`. The logistic loss takes `SIGN_SLOPE * y_pred` as the log odds of a positive
+    sign. A label between the signs, as of mixup, is a share of (1 + label) / 2.
+
+    Args:
+        smoothing: share of a sign that is spread over both signs.
+    """
+
+    def __init__(self, smoothing: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true, y_pred):
+        label, is_sign = y_true[:, 0], y_true[:, 1]
+        value = y_pred[:, 0]
+        positive = (1 + (1 - self.smoothing) * label) / 2
+        log_odds = SIGN_SLOPE * value
+        logistic = ops.softplus(log_odds) - positive * log_odds
+        return (1 - is_sign) * ops.square(label - value) + is_sign * logistic
+
+    def get_config(self):
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+def compile_model(
+    model: keras.Model,
+    task: Task,
+    settings: Training,
+    steps_per_epoch: int,
+    slow_layers: Collection[str] = (),
+    slow_rate: float = 1.0,
+) -> None:
+    """Compile a network with the task's loss and the settings' optimizer.
+
+    Args:
+        slow_layers, slow_rate: as of `Adam`.
+    """
+    smoothing = settings.label_smoothing
+    loss = (
+        ValueOrSignLoss(smoothing)
+        if task.is_regression
+        else keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    )
     model.compile(
-        optimizer=Adam(make_schedule(settings, steps_per_epoch), l2=settings.weight_decay),
+        optimizer=Adam(
+            make_schedule(settings, steps_per_epoch),
+            l2=settings.weight_decay,
+            slow_layers=slow_layers,
+            slow_rate=slow_rate,
+            use_ema=settings.ema > 0,
+            ema_momentum=settings.ema or 0.99,
+        ),
         loss=dict.fromkeys(task.outputs, loss),
         metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
         jit_compile=False,  # cuDNN's LSTM cannot be compiled by XLA

@@ -1,9 +1,9 @@
 """`segments.csv` and `predictions.csv`: predictions of test tracks, and the scores of these files.
 
 `segments.csv` has a row a segment, `predictions.csv` a row a song, the mean over its segments.
-Columns: `track_id`, and `<target>_target`, `<target>_prediction` for each target, or
-`class_target`, `class_prediction` and the probabilities `p_<class>`. Scores are always read back
-from the files, so that a resumed run scores the same numbers.
+Columns: `track_id`, with several data sets `source`, and `<target>_target`, `<target>_prediction`
+for each target, or `class_target`, `class_prediction` and the probabilities `p_<class>`. Scores are
+always read back from the files, so that a resumed run scores the same numbers.
 """
 
 from pathlib import Path
@@ -22,27 +22,43 @@ def write_predictions(
     table: pd.DataFrame,
     track_rows: np.ndarray,
     predictions: dict[str, np.ndarray],
+    by_source: bool = False,
 ) -> dict:
     """Write segments.csv, then predictions.csv, and return their scores.
 
     Args:
         table: the index of the tracks.
         track_rows, predictions: as of `fit.predict_segments`.
+        by_source: the run or evaluation has several data sets.
 
     Returns:
         Scores as of `read_scores`.
     """
-    _write_table(folder / "segments.csv", task, table.iloc[track_rows], predictions)
-    _write_table(folder / "predictions.csv", task, table, mean_by_song(track_rows, predictions))
-    return read_scores(folder, task)
+    by_song = mean_by_song(track_rows, predictions)
+    segments = table.iloc[track_rows]
+    _write_table(folder / "segments.csv", task, segments, predictions, by_source)
+    _write_table(folder / "predictions.csv", task, table, by_song, by_source)
+    return read_scores(folder, task, table, by_source)
 
 
-def read_scores(folder: Path, task: Task) -> dict:
-    """Return {"song": …, "segment": …}: scores of a folder's files as of `metrics.score_task`."""
-    return {
-        "song": _score_file(folder / "predictions.csv", task),
-        "segment": _score_file(folder / "segments.csv", task),
-    }
+def read_scores(folder: Path, task: Task, table: pd.DataFrame, by_source: bool = False) -> dict:
+    """Return the scores of a folder's files as of `metrics.score_task`.
+
+    Args:
+        table: the index of the tracks, which knows the kind of their labels.
+        by_source: also score each data set by itself.
+
+    Returns:
+        {"song": …, "segment": …}, and with `by_source` "sources", scores by song of each.
+    """
+    songs, segments = (
+        _read_table(folder / name, table) for name in ("predictions.csv", "segments.csv")
+    )
+    scores: dict = {"song": _score(songs, task), "segment": _score(segments, task)}
+    if by_source:
+        by_name = songs.groupby("source", sort=False)
+        scores["sources"] = {name: _score(rows, task) for name, rows in by_name}
+    return scores
 
 
 def mean_by_song(
@@ -65,9 +81,15 @@ def mean_by_song(
 
 
 def _write_table(
-    file: Path, task: Task, table: pd.DataFrame, predictions: dict[str, np.ndarray]
+    file: Path,
+    task: Task,
+    table: pd.DataFrame,
+    predictions: dict[str, np.ndarray],
+    by_source: bool,
 ) -> None:
     columns: dict = {"track_id": table["track_id"]}
+    if by_source:
+        columns["source"] = table["source"]
     labels = task.labels(table)
     if task.is_regression:
         for name in task.targets:
@@ -83,8 +105,14 @@ def _write_table(
         pd.DataFrame(columns).to_csv(temporary, index=False)
 
 
-def _score_file(file: Path, task: Task) -> dict:
-    table = pd.read_csv(file)
+def _read_table(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a file of predictions with the columns `source` and `labels` of the index."""
+    written = pd.read_csv(file, dtype={"track_id": str}, keep_default_na=False)
+    rows = table.set_index("track_id").loc[written["track_id"]]
+    return written.assign(source=rows["source"].to_numpy(), labels=rows["labels"].to_numpy())
+
+
+def _score(table: pd.DataFrame, task: Task) -> dict:
     if task.is_regression:
         truth = {name: table[f"{name}_target"] for name in task.targets}
         predicted = {name: table[f"{name}_prediction"] for name in task.targets}
@@ -92,4 +120,4 @@ def _score_file(file: Path, task: Task) -> dict:
         indices = {name: k for k, name in enumerate(task.classes)}
         truth = {PROBABILITIES: table["class_target"].map(indices).to_numpy()}
         predicted = {PROBABILITIES: table[[f"p_{name}" for name in task.classes]].to_numpy()}
-    return score_task(task, truth, predicted)
+    return score_task(task, truth, predicted, table["labels"].to_numpy())

@@ -18,6 +18,7 @@ import pandas as pd
 from .. import __version__, audio, datasets
 from ..config import Experiment
 from ..datasets import synthetic
+from ..datasets.index import join
 from ..errors import InputError
 from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..model import servable
@@ -26,11 +27,11 @@ from ..reports.report import write_report
 from ..support import environment, folders
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
-from ..tasks import TASKS, Task
+from ..tasks import TASKS
 from . import fit
 from .baselines import score_baselines
 from .predictions import read_scores, write_predictions
-from .splits import assign_folds, check_inner_split
+from .splits import check_inner_split, is_training, split_tracks, training_tracks, unused_notes
 from .summary import summarise
 
 RECORD, WORK = "config.json", "run"
@@ -78,24 +79,28 @@ def run_held(
     folders.begin(folder, RECORD, experiment.to_json(), WORK, advice, parse)
     started, task = time.perf_counter(), TASKS[experiment.task]
     index = load_index(experiment, folder, reporter)
-    check_task(task, index)
     skip = experiment.data.skip_bad_audio
     tracks, left_out = prepare_tracks(
         index.tracks, features or folder / "features", experiment.frontend, skip, reporter
     )
     if left_out:
         reporter.log(f"going on without {len(left_out)} unusable recordings; the report lists them")
-    folds = assign_folds(tracks.table, task, experiment.validation.folds, experiment.training.seed)
+    validation, test_folds = experiment.validation, experiment.validation.scored_folds
+    folds = split_tracks(tracks.table, task, validation, experiment.training.seed)
     folders.keep_index(folder, tracks.table.assign(fold=folds), WORK)
-    test_folds = range(1, _count_folds(experiment) + 1)
+    for note in unused_notes(folds):
+        reporter.log(f"  note: {note}")
     if experiment.training.early_stopping:
         for fold in test_folds:
-            check_inner_split(tracks.table[folds != fold])
+            check_inner_split(training_tracks(tracks, folds, fold, validation).table)
     environment.write(folder, audio.graph_decoder())
 
     scores = [_run_fold(experiment, tracks, folds, fold, folder, reporter) for fold in test_folds]
     reporter.log(f"baselines: mean and {task.linear_baseline}")
-    baselines = [score_baselines(task, tracks, folds != fold, folds == fold) for fold in test_folds]
+    baselines = [
+        score_baselines(task, tracks, is_training(folds, fold), folds == fold)
+        for fold in test_folds
+    ]
     _train_final_model(experiment, tracks, folder, reporter)
 
     metrics = summarise(task, scores, baselines) | {
@@ -103,7 +108,7 @@ def run_held(
         "tracks": len(tracks),
         "groups": int(tracks.table["group"].nunique()),
         "source": index.source,
-        "notes": [*index.notes, *copy_notes(tracks.table)],
+        "notes": [*index.notes, *copy_notes(tracks.table), *unused_notes(folds)],
         "left_out": left_out,
     }
     with atomic_write(folder / "metrics.json") as file:
@@ -128,8 +133,8 @@ def _parse(folder: Path, record: str) -> dict:
 def load_index(experiment: Experiment, folder: Path, reporter: Reporter = SILENT) -> datasets.Index:
     """Return the experiment's index; without a data set, make the synthetic one in `folder`."""
     data = experiment.data
-    if data.data is not None:
-        index = datasets.load(data.data, data.kind, data.label_range)
+    if data.data:
+        index = datasets.load_all(data.data, data.kind, data.label_range, data.weights)
     else:
         index = _make_synthetic(experiment, folder, reporter)
     groups = index.tracks["group"].nunique()
@@ -154,24 +159,10 @@ def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) ->
             seed=experiment.training.seed,
             progress=advance,
         )
-    return synthetic.index(root)
-
-
-def check_task(task: Task, index: datasets.Index) -> None:
-    """Raise InputError for a regression task on a data set that has quadrants alone."""
-    if task.is_regression and index.labels == "quadrant":
-        raise InputError(
-            f"{index.source} has quadrants, which give signs and no numbers, and the task is "
-            f"{task.name}; use `task` quadrant, arousal2 or valence2"
-        )
+    return join([synthetic.index(root)], data.weights)
 
 
 # === Fits ===
-
-
-def _count_folds(experiment: Experiment) -> int:
-    """Return the number of folds that are trained and scored."""
-    return 1 if experiment.validation.hold_out else experiment.validation.folds
 
 
 def _run_fold(
@@ -189,15 +180,17 @@ def _run_fold(
         fold: the test fold, from 1.
     """
     task, place = TASKS[experiment.task], folder / f"fold{fold}"
-    label = f"fold {fold} of {_count_folds(experiment)}"
+    label = f"fold {fold} of {len(experiment.validation.scored_folds)}"
+    test = tracks.rows(np.flatnonzero(folds == fold))
+    by_source = tracks.table["source"].nunique() > 1
     if not (place / "predictions.csv").exists():
-        train, test = (tracks.rows(np.flatnonzero(mask)) for mask in (folds != fold, folds == fold))
+        train = training_tracks(tracks, folds, fold, experiment.validation)
         fitted = fit.fit(_with_seed(experiment, fold), train, place, label, reporter)
         track_rows, predictions = fit.predict_segments(fitted.model, experiment, test)
         _save_model(fitted.model, place / "model.keras")
-        write_predictions(place, task, test.table, track_rows, predictions)
+        write_predictions(place, task, test.table, track_rows, predictions, by_source)
         fit.discard_state(place)
-    scores = read_scores(place, task)
+    scores = read_scores(place, task, test.table, by_source)
     reporter.log(f"{label}: {format_scores(scores['song'])}")
     return scores
 

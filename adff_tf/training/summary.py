@@ -31,6 +31,20 @@ def summarise(task: Task, folds: list[dict], baselines: list[dict]) -> dict:
         "baselines": {
             name: _over_folds([fold[name] for fold in baselines], np.mean) for name in names
         },
+    } | _summarise_sources(folds)
+
+
+def _summarise_sources(folds: list[dict]) -> dict:
+    """Return {"sources": mean scores of each data set over the folds that have it}, or nothing."""
+    by_fold = [fold["sources"] for fold in folds if "sources" in fold]
+    names = dict.fromkeys(name for sources in by_fold for name in sources)
+    if not names:
+        return {}
+    return {
+        "sources": {
+            name: _over_folds([sources[name] for sources in by_fold if name in sources], np.mean)
+            for name in names
+        }
     }
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from adff_tf import datasets
-from adff_tf.datasets import csv_file, deam, emomusic, pmemo, quadrants, synthetic
+from adff_tf.datasets import (
+    csv_file,
+    deam,
+    emomusic,
+    merge,
+    panda4q,
+    pmemo,
+    quadrants,
+    synthetic,
+)
 from adff_tf.errors import InputError
 
 PMEMO_LABELS = "annotations/static_annotations.csv"
@@ -90,6 +99,78 @@ def make_emopia(root: Path) -> Path:
             "audio/Q2_5N_W0_9.ogg": "",
             "audio/Q3_5N_W0_1.wav": "",
             "Q1__ab_0.opus": "",
+            "split/train_clip.csv": ",clip_name\n0,Q2_5N_W0_10.mid\n1,Q2_5N_W0_9.mid\n",
+            "split/val_clip.csv": ",clip_name\n0,Q1__ab_0.mid\n",
+            "split/test_clip.csv": ",clip_name\n0,Q4_x_0.mid\n",
+        },
+    )
+
+
+def make_merge(root: Path) -> Path:
+    """The audio set: A2 has no artist, MT1 a quadrant that its numbers do not have."""
+    split = "tvt_dataframes/tvt_70_15_15/tvt_70_15_15_{}_audio_complete.csv".format
+    return fill(
+        root,
+        {
+            "merge_audio_complete_metadata.csv": "Song,Quadrant,AllMusic Id,Artist,Title\n"
+            'A2,Q1,MT9,,X\nMT1,Q3,,"Earth, Wind & Fire",Y\nMT10,Q4,,Moby,Z\n',
+            "merge_audio_complete_av_values.csv": "Song,Arousal,Valence\n"
+            "A2,0.75,1\nMT1,0.5,0.25\nMT10,0,0.5\n",
+            split("train"): "Song,Quadrant\nA2,Q1\n",
+            split("validate"): "Song,Quadrant\nMT1,Q3\n",
+            split("test"): "Song,Quadrant\nMT10,Q4\n",
+            "Q1/A2.mp3": "",
+            "Q3/MT1.mp3": "",
+            "Q4/MT10.mp3": "",
+        },
+    )
+
+
+def make_merge_bimodal(root: Path) -> Path:
+    """The bimodal set, whose split files list ids of lyrics."""
+    split = "tvt_dataframes/tvt_70_15_15/tvt_70_15_15_{}_bimodal_balanced.csv".format
+    return fill(
+        root,
+        {
+            "merge_bimodal_balanced_metadata.csv": "Audio_Song,Lyric_Song,Quadrant,Artist\n"
+            "A2,L5,Q1,Moby\nMT1,MT7,Q2,Moby\n",
+            "merge_bimodal_balanced_av_values.csv": "Audio_Song,Lyric_Song,Arousal,Valence\n"
+            "A2,L5,0.75,1\nMT1,MT7,0.5,0.25\n",
+            split("train"): "Song,Quadrant\nL5,Q1\n",
+            split("validate"): "Song,Quadrant\nL8,Q1\n",
+            split("test"): "Song,Quadrant\nMT7,Q2\n",
+            "audio/Q1/A2.mp3": "",
+            "audio/Q2/MT1.mp3": "",
+            "lyrics/Q1/L5.txt": "",
+        },
+    )
+
+
+def make_panda4q(root: Path) -> Path:
+    """The authors' archive."""
+    return fill(
+        root,
+        {
+            "panda_dataset_taffc_metadata.csv": '"Song","Artist","Title","Quadrant","PQuad"\n'
+            '"MT2","The ""5"" Royales","A, B","Q4",0.66\n"MT10","Moby","C","Q1",1\n'
+            '"MT3","","D","Q2",1\n"MT4","Moby","E","Q3",1\n',
+            "Q4/MT2.mp3": "",
+            "Q1/MT10.mp3": "",
+            "Q2/MT3.mp3": "",
+        },
+    )
+
+
+def make_panda4q_songs(root: Path) -> Path:
+    return fill(
+        root,
+        {
+            "songs.csv": "song,quadrant,artist,pquad,fold\n"
+            "MT2,Q4,Moby,1,1\nMT10,Q1,,1,2\nMT3,Q2,Moby,1,3\nMT4,Q3,X,1,4\n",
+            "audio/MT2.opus": "",
+            "audio/MT10.opus": "",
+            "audio/MT3.opus": "",
+            "audio/MT4.opus": "",
         },
     )
 
@@ -129,6 +210,7 @@ class Case:
     """A data set on disk, and its expected index, worked by hand.
 
     rows: (track_id, valence, arousal, group); None for labels read from the set's own labels.csv.
+    split: of each row; "" each if empty.
     """
 
     module: object
@@ -137,6 +219,7 @@ class Case:
     labelled: int
     notes: tuple[str, ...] = ()
     label_range: tuple[float, float] | None = None
+    split: tuple[str, ...] = ()
 
     @property
     def options(self) -> dict:
@@ -200,6 +283,54 @@ CASES = {
             "1 of the 5 labelled tracks have no audio in audio/ or the folder itself: 4 are used.",
             "No track of quadrant Q4 is there.",
         ),
+        split=("val", "train", "train", ""),
+    ),
+    "merge": Case(
+        merge,
+        make_merge,
+        [
+            ("A2", 1, 0.5, "A2"),
+            ("MT1", -0.5, 0, "Earth, Wind & Fire"),
+            ("MT10", 0, -1, "Moby"),
+        ],
+        3,
+        (
+            "1 clips have valence and arousal in another quadrant than the published one; valence "
+            "and arousal count.",
+            "1 tracks have no artist in its metadata, each is a group of its own: A2.",
+        ),
+        split=("train", "val", "test"),
+    ),
+    "merge bimodal": Case(
+        merge,
+        make_merge_bimodal,
+        [("A2", 1, 0.5, "Moby"), ("MT1", -0.5, 0, "Moby")],
+        2,
+        split=("train", "test"),
+    ),
+    "panda4q": Case(
+        panda4q,
+        make_panda4q,
+        [("MT2", 1, -1, 'The "5" Royales'), ("MT3", -1, 1, "MT3"), ("MT10", 1, 1, "Moby")],
+        4,
+        (
+            "1 of the 4 labelled tracks have no audio in Q1/ or Q2/ or Q3/ or Q4/: 3 are used.",
+            "No track of quadrant Q3 is there.",
+            "1 tracks have no artist in panda_dataset_taffc_metadata.csv, each is a group of its "
+            "own: MT3.",
+        ),
+    ),
+    "panda4q songs": Case(
+        panda4q,
+        make_panda4q_songs,
+        [
+            ("MT2", 1, -1, "Moby"),
+            ("MT3", -1, 1, "Moby"),
+            ("MT4", -1, -1, "X"),
+            ("MT10", 1, 1, "MT10"),
+        ],
+        4,
+        ("1 tracks have no artist in songs.csv, each is a group of its own: MT10.",),
     ),
     "folders": Case(
         quadrants,

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from adff_tf import datasets
-from adff_tf.datasets import csv_file, deam, quadrants
+from adff_tf.datasets import csv_file, deam, emomusic, merge, panda4q, pmemo, quadrants
 from adff_tf.errors import InputError
 
 from .examples import CASES, Case
@@ -40,9 +40,11 @@ def test_every_kind_has_a_case():
 def test_index_keeps_the_contract(case, root):
     found = case.module.index(root, **case.options)
     tracks = found.tracks
-    assert list(tracks.columns) == ["track_id", "path", "valence", "arousal", "group"]
+    assert list(tracks.columns) == [
+        "track_id", "path", "valence", "arousal", "group", "source", "labels", "split", "weight"
+    ]  # fmt: skip
     assert isinstance(tracks.index, pd.RangeIndex) and len(tracks) > 0
-    for name in ("track_id", "path", "group"):
+    for name in ("track_id", "path", "group", "source"):
         assert all(type(value) is str and value for value in tracks[name])
     assert tracks["track_id"].is_unique and tracks["path"].is_unique
     for name in ("valence", "arousal"):
@@ -53,13 +55,18 @@ def test_index_keeps_the_contract(case, root):
         for path in tracks["path"]
         if not Path(path).is_file() and not path.endswith("none.mp3")
     ] == []
-    assert found.labels == ("quadrant" if case.module is quadrants else "continuous")
+    assert tracks["source"].nunique() == 1 and (tracks["weight"] == 1).all()
+    has_quadrants = case.module in (panda4q, quadrants)
+    assert found.labels == ("quadrant" if has_quadrants else "continuous")
+    assert set(tracks["labels"]) == {found.labels}
+    assert tracks["split"].tolist() == list(case.split or [""] * len(tracks))
+    assert found.has_artists == (case.module in (emomusic, merge, panda4q, pmemo))
     if found.labels == "quadrant":
         assert set(tracks["valence"]) | set(tracks["arousal"]) == {-1, 1}
     assert isinstance(found.notes, tuple) and all(note.endswith(".") for note in found.notes)
     assert str(root) in found.source
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.labels = "quadrant"
+        found.source = "elsewhere"
 
 
 def test_layout_is_recognised_by_one_module_alone(case, root):

@@ -80,3 +80,15 @@ def test_emopia_songs_are_those_of_its_own_table_by_song():
         counts.loc[published.index].to_numpy()
         == published[[f"num_Q{number}" for number in (1, 2, 3, 4)]].to_numpy()
     ).all()
+
+
+@needs_real_data
+def test_emopias_published_split(tmp_path):
+    """876, 114 and 88 clips; no song is in two parts."""
+    (emopia_audio(tmp_path) / "split").mkdir()
+    for file in real_data("emopia/split").glob("*_clip.csv"):
+        (tmp_path / "split" / file.name).write_bytes(file.read_bytes())
+    tracks = datasets.load(tmp_path).tracks
+    assert tracks["split"].value_counts().to_dict() == {"train": 876, "val": 114, "test": 88}
+    assert (tracks.groupby("group")["split"].nunique() == 1).all()
+    assert set(tracks["source"]) == {"emopia"}

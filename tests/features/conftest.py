@@ -20,7 +20,8 @@ def songs(tmp_path_factory):
         path = folder / f"{k}.wav"
         soundfile.write(path, 0.1 * (k + 1) * rng.uniform(-1, 1, int(seconds * RATE)), RATE)
         rows.append((str(k), str(path), k / 5 - 0.5, 0.5 - k / 5, f"g{k // 2}"))
-    return pd.DataFrame(rows, columns=["track_id", "path", "valence", "arousal", "group"])
+    table = pd.DataFrame(rows, columns=["track_id", "path", "valence", "arousal", "group"])
+    return table.assign(source="here", labels="continuous", split="", weight=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from adff_tf import datasets
 from adff_tf.config import Frontend, Segments
 from adff_tf.errors import InputError
 from adff_tf.features.segments import SegmentSet
@@ -25,7 +26,7 @@ def with_bad_files(songs, tmp_path):
     (tmp_path / "text.mp3").write_text("these are words\n" * 50)
     (tmp_path / "empty.wav").touch()
     bad = [
-        (name, str(tmp_path / name), 0.0, 0.0, name)
+        (name, str(tmp_path / name), 0.0, 0.0, name, "here", "continuous", "", 1.0)
         for name in ("text.mp3", "empty.wav", "missing.flac")
     ]
     return pd.concat([songs, pd.DataFrame(bad, columns=songs.columns)], ignore_index=True)
@@ -65,7 +66,7 @@ def test_copies_are_computed_once_and_stay_together(songs, tmp_path, monkeypatch
         shutil.copyfile(songs["path"][3], tmp_path / f"{name}.wav")
     (tmp_path / "d.wav").symlink_to(songs["path"][5])
     more = [
-        (name, str(tmp_path / f"{name}.wav"), 0.0, 0.0, group)
+        (name, str(tmp_path / f"{name}.wav"), 0.0, 0.0, group, "here", "continuous", "", 1.0)
         for name, group in zip("abcd", "xxyy", strict=True)
     ]
     table = pd.concat([songs, pd.DataFrame(more, columns=songs.columns)], ignore_index=True)
@@ -82,6 +83,23 @@ def test_copies_are_computed_once_and_stay_together(songs, tmp_path, monkeypatch
         "  note: 2 recordings are there more than once, and their groups are one:\n"
         "  3, a, b, c\n  5, d"
     ]
+
+
+def test_copies_in_two_data_sets_stay_together(songs, tmp_path):
+    """Song 3 of one data set is song 7 of the other, whose other songs stay apart."""
+    indexes = []
+    for name, own in {"a": [3, 4], "b": [3, 5]}.items():
+        (tmp_path / name).mkdir()
+        rows = ["path,valence,arousal,track_id"]
+        for song, source in enumerate(own, start=7):
+            shutil.copyfile(songs["path"][source], tmp_path / name / f"{song}.wav")
+            rows.append(f"{song}.wav,0,0,{song}")
+        (tmp_path / name / f"{name}.csv").write_text("\n".join(rows))
+        indexes.append(tmp_path / name / f"{name}.csv")
+    index = datasets.load_all(indexes, label_range=(-1, 1))
+    tracks, _ = prepare_tracks(index.tracks, tmp_path / "f", Frontend())
+    groups = dict(zip(tracks.table["track_id"], tracks.table["group"], strict=True))
+    assert groups == {"a/7": "a/7", "a/8": "a/8", "b/7": "a/7", "b/8": "b/8"}
 
 
 def test_more_tracks_than_files_may_be_open(tmp_path):

@@ -28,7 +28,7 @@ def untrained(monkeypatch):
         pd.DataFrame({"epoch": [1], "loss": [1.0], "seconds": [36.0]}).to_csv(
             folder / "history.csv", index=False
         )
-        model = fits.new_model(experiment, 1)
+        model, _ = fits.new_model(experiment, 1)
         model.get_layer("standardise").set_weights(list(tracks.standardisation()))
         return fits.Fit(model, pd.DataFrame())
 

@@ -39,6 +39,32 @@ def test_scores_by_hand():
     assert markdown.format_scores(metrics(None)["mean"]) == "valence R² –, RMSE 0.2000"
 
 
+def test_a_row_a_data_set():
+    by_source = {"pmemo": {"valence": {"r2": 0.25, "rmse": 0.5}},
+                 "emopia": {"valence": {"r2": None, "rmse": None}}}  # fmt: skip
+    assert markdown.format_score_table(metrics() | {"sources": by_source}).splitlines()[4:7] == [
+        "| ADFF, pmemo | 0.2500 | 0.5000 |",
+        "| ADFF, emopia | – | – |",
+        "| mean | – | – |",
+    ]
+
+
+def test_signs_are_compared_where_no_label_is_a_number():
+    one = {"valence": {"r2": None, "rmse": None, "sign": 0.75}, "quadrant": {"accuracy": 0.1}}
+    other = {"valence": {"r2": None, "rmse": None, "sign": 0.8}, "quadrant": {"accuracy": 0.9}}
+    behind = "**On valence the network is not ahead of ridge regression (0.7500 against 0.8000).**"
+    for ours, theirs, verdict in ((one, other, behind), (other, one, "ahead of ridge")):
+        found = metrics() | {"mean": ours, "baselines": {"ridge": theirs}}
+        assert verdict in markdown.format_verdict(found)
+
+
+def test_how_a_published_split_was_scored():
+    experiment = tiny.experiment("valence")
+    validation = experiment.validation.model_copy(update={"split": "published"})
+    text = markdown.describe_scoring(experiment.model_copy(update={"validation": validation}))
+    assert text.startswith("The published split: its test songs, scored once. One random segment")
+
+
 def test_the_verdict_names_a_baseline_that_is_not_beaten():
     behind = "**On valence the network is not ahead of ridge regression (0.5000 against 0.5000).**"
     assert markdown.format_verdict(metrics(0.5)) == behind

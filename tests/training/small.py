@@ -49,6 +49,10 @@ def index_table(groups, valence=None):
             "valence": valence,
             "arousal": valence,
             "group": groups,
+            "source": "here",
+            "labels": "continuous",
+            "split": "",
+            "weight": 1.0,
         }
     )
 

@@ -67,3 +67,29 @@ def test_classes_by_hand():
     assert TASKS["quadrant"].class_index(**point).tolist() == [0, 1, 2, 3, 0]
     assert TASKS["valence2"].class_index(**point).tolist() == [1, 0, 0, 1, 1]
     assert TASKS["arousal2"].class_index(**point).tolist() == [1, 1, 0, 0, 1]
+
+
+def test_signs_by_hand():
+    """Signs of valence: right, right, wrong, right; of arousal: right, wrong, wrong, right."""
+    truth = {"valence": np.array([0.5, -0.2, 0.0, 0.3]), "arousal": np.array([0.1, 0.1, -1.0, 0.2])}
+    predicted = {
+        "valence": np.array([0.1, -0.9, -0.1, 0.0]), "arousal": np.array([0.9, -0.1, 0.1, 0.4])
+    }  # fmt: skip
+    scores = metrics.score_task(TASKS["both"], truth, predicted)
+    assert scores["valence"]["sign"] == 0.75 and scores["arousal"]["sign"] == 0.5
+    assert scores["quadrant"] == {"accuracy": 0.5}
+    assert scores["valence"]["r2"] == metrics.r2(truth["valence"], predicted["valence"])
+    alone = metrics.score_task(TASKS["valence"], truth, predicted)
+    assert alone == {"valence": scores["valence"]}
+
+
+def test_quadrant_labels_have_signs_alone():
+    truth, predicted = np.array([0.5, -0.5, 1.0, -1.0]), np.array([0.4, -0.4, 0.1, 0.1])
+    kinds = np.array(["continuous", "continuous", "quadrant", "quadrant"])
+    labels = {"valence": truth}, {"valence": predicted}
+    found = metrics.score_task(TASKS["valence"], *labels, kinds)["valence"]
+    assert found["rmse"] == pytest.approx(0.1) and found["sign"] == 0.75
+    assert found["r2"] == pytest.approx(1 - 2 * 0.1**2 / 0.5)
+    kinds[:] = "quadrant"
+    found = metrics.score_task(TASKS["valence"], *labels, kinds)["valence"]
+    assert np.isnan(found["r2"]) and np.isnan(found["rmse"]) and found["sign"] == 0.75

@@ -59,3 +59,35 @@ def test_cosine_rises_for_a_tenth_and_falls_to_zero():
         and float(rates(100)) == pytest.approx(0, abs=1e-7)
     )
     assert float(rates(55)) == pytest.approx(0.15, rel=1e-3)
+
+
+def test_slow_layers_take_a_share_of_the_rate():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((1,))
+    y = keras.layers.Dense(1, name="fast")(keras.layers.Dense(1, name="slow")(x))
+    model = keras.Model(x, y)
+    before = model.get_weights()
+    optimizer = optimizers.Adam(0.01, slow_layers=["slow"], slow_rate=0.1)
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([tf.ones_like(v.value) for v in model.trainable_variables])
+    steps = [float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert steps == pytest.approx([0.001, 0.001, 0.01, 0.01], rel=1e-3)
+
+
+def test_loss_of_values_and_signs_by_hand():
+    """The squared error of a number; of a sign its negative log-likelihood under the logistic."""
+    y_true = np.array([[0.5, 0], [1, 1], [-1, 1]], "float32")
+    y_pred = np.array([[0.1], [0.3], [0.3]], "float32")
+    positive = 1 / (1 + np.exp(-4 * 0.3))
+    expected = np.mean([0.4**2, -np.log(positive), -np.log(1 - positive)])
+    assert float(optimizers.ValueOrSignLoss()(y_true, y_pred)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothed_signs_are_least_wrong_at_their_odds():
+    """With a smoothing of .2 a positive sign counts as a probability of .9."""
+    loss, best = optimizers.ValueOrSignLoss(0.2), np.log(0.9 / 0.1) / 4
+    values = [
+        float(loss(np.array([[1, 1]], "float32"), np.array([[value]], "float32")))
+        for value in (best - 0.05, best, best + 0.05)
+    ]
+    assert values[1] < min(values[0], values[2])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
+import soundfile
 
-from adff_tf.config import Frontend
-from adff_tf.datasets import Index
+from adff_tf.config import Data, Frontend
 from adff_tf.errors import InputError
 from adff_tf.features.tracks import prepare_tracks
 from adff_tf.support.locks import LockedError, lock_folder
 from adff_tf.tasks import TASKS
 from adff_tf.training import fit
 from adff_tf.training.predictions import mean_by_song
-from adff_tf.training.run import check_task, run
+from adff_tf.training.run import run
 
-from .small import Lines, change, index_table, make_experiment
+from .small import Lines, change, make_experiment
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +187,6 @@ def test_fewer_songs_than_folds(manifest, tmp_path):
         run(change(make_experiment(manifest), validation={"folds": 7}), tmp_path / "run")
 
 
-def test_numbers_from_quadrants(tmp_path):
-    index = Index(
-        index_table(["a", "b"], valence=np.array([1.0, -1.0])), "quadrant", (), "emopia (here)"
-    )
-    with pytest.raises(
-        InputError, match="the task is both; use `task` quadrant, arousal2 or valence2"
-    ):
-        check_task(TASKS["both"], index)
-
-
 def test_early_stopping_with_one_song_to_train_on(manifest, tmp_path):
     table = pd.read_csv(manifest)
     table["path"] = [str(manifest.parent / name) for name in table["path"]]
@@ -280,3 +271,85 @@ def test_data_that_changed_under_a_run(two_folds, manifest, tmp_path):
             run(settings, done.folder)
     finally:
         (done.folder / "index.csv").write_text(before)
+
+
+# === Several data sets, and a published split ===
+
+
+@pytest.fixture(scope="module")
+def quadrants(tmp_path_factory):
+    """Six noises of a second in EMOPIA's layout, three songs of two clips, with its split."""
+    folder, rng = tmp_path_factory.mktemp("emopia"), np.random.default_rng(2)
+    (folder / "split").mkdir()
+    rows, splits = ["ID,4Q"], {"train": [], "val": [], "test": []}
+    for k in range(6):
+        name = f"Q{k % 4 + 1}_song{k // 2}_{k}"
+        soundfile.write(folder / f"{name}.wav", 0.1 * rng.uniform(-1, 1, 44100), 44100)
+        rows.append(f"{name},{k % 4 + 1}")
+        splits[list(splits)[k // 2]].append(f"{k},{name}.mid")
+    (folder / "label.csv").write_text("\n".join(rows))
+    for split, clips in splits.items():
+        (folder / "split" / f"{split}_clip.csv").write_text("\n".join([",clip_name", *clips]))
+    return folder
+
+
+def test_numbers_and_quadrants_in_one_run(manifest, quadrants, tmp_path):
+    settings = make_experiment(manifest, training={"epochs": 1})
+    data = settings.data.model_copy(update={"data": (manifest, quadrants), "weights": (1, 0.5)})
+    settings = settings.model_copy(update={"data": data})
+    settings = change(settings, validation={"final_model": False})
+    done = run(settings, tmp_path / "run")
+    assert run(settings, tmp_path / "run").metrics["folds"] == done.metrics["folds"]  # read again
+    index = pd.read_csv(tmp_path / "run" / "index.csv").set_index("track_id")
+    assert index.groupby("source")["weight"].first().to_dict() == {"emopia": 0.5, "labels": 1}
+    table = pd.read_csv(tmp_path / "run" / "fold1" / "predictions.csv")
+    assert table["source"].tolist() == index.loc[table["track_id"], "source"].tolist()
+    own, other = (table[table["source"] == name] for name in ("labels", "emopia"))
+    r2 = sklearn.metrics.r2_score(own["valence_target"], own["valence_prediction"])
+    sign = ((other["arousal_target"] > 0) == (other["arousal_prediction"] >= 0)).mean()
+    sources = done.metrics["sources"]
+    assert list(sources) == ["labels", "emopia"]
+    assert sources["labels"]["valence"]["r2"] == pytest.approx(r2)
+    # of songs with numbers alone, also where both kinds are pooled
+    assert done.metrics["mean"]["valence"]["r2"] == pytest.approx(r2)
+    assert sources["emopia"]["arousal"]["sign"] == pytest.approx(sign)
+    assert sources["emopia"]["arousal"]["r2"] is None
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "| ADFF, emopia | – | – |" in report and "; quadrants (" in report
+    assert "CC BY-NC-SA 4.0" in (tmp_path / "run" / "model_card.md").read_text()
+
+
+def test_a_published_split(quadrants, tmp_path):
+    settings = make_experiment(quadrants, training={"early_stopping": 1, "epochs": 1})
+    settings = settings.model_copy(update={"data": Data(data=quadrants)})
+    settings = change(settings, validation={"split": "published", "final_model": False})
+    done = run(settings, tmp_path / "run")
+    assert len(done.metrics["folds"]) == 1 and "sources" not in done.metrics
+    scored = pd.read_csv(tmp_path / "run" / "fold1" / "predictions.csv")
+    assert scored["track_id"].tolist() == ["Q1_song2_4", "Q2_song2_5"]
+    assert "val_loss" in pd.read_csv(tmp_path / "run" / "fold1" / "history.csv")
+    assert done.metrics["mean"]["valence"]["r2"] is None
+    assert done.metrics["baselines"]["ridge"]["valence"]["sign"] is not None
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "The published split: its test songs, scored once. One random segment" in report
+
+
+def test_a_data_set_without_a_published_split(manifest, tmp_path):
+    settings = change(make_experiment(manifest), validation={"split": "published"})
+    with pytest.raises(InputError, match="labels: no published split is known here"):
+        run(settings, tmp_path / "run")
+
+
+def test_two_data_sets_of_the_same_recordings_make_no_folds(manifest, tmp_path):
+    """Copies join the groups of both, and here all groups are one."""
+    tables = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for k in range(2):
+            shutil.copyfile(manifest.parent / f"{k}.wav", tmp_path / name / f"{k}.wav")
+        tables.append(tmp_path / name / f"{name}.csv")
+        tables[-1].write_text("path,valence,arousal,group\n0.wav,0,0,x\n1.wav,0,0,x\n")
+    settings = make_experiment(manifest)
+    data = settings.data.model_copy(update={"data": tuple(tables)})
+    with pytest.raises(InputError, match="2 folds need at least 2 songs .*; here are 1"):
+        run(settings.model_copy(update={"data": data}), tmp_path / "run")

@@ -28,6 +28,7 @@ from ...errors import InputError
 from ...support.environment import count_cores
 from ...support.files import atomic_write
 from .. import index as shared
+from ..label_files import read_table
 from . import composer
 from .factors import Factors, draw
 
@@ -116,13 +117,13 @@ def labels(root: Path) -> pd.DataFrame:
             f"{root} holds no finished synthetic set: {LABELS} is missing. Make the set again."
         )
     columns = {"track_id": str, "valence": float, "arousal": float, "group": str}
-    return shared.scale_labels(shared.read_table(root / LABELS, columns), -1, 1, root / LABELS)
+    return shared.scale_labels(read_table(root / LABELS, columns), -1, 1, root / LABELS)
 
 
 def index(root: Path) -> shared.Index:
     """Return the clips whose audio is in audio/. Raise InputError."""
     tracks, notes = shared.attach_audio(root, labels(root), ["audio"])
-    return shared.Index(tracks, "continuous", tuple(notes), f"{NAME} ({root})")
+    return shared.make(tracks, NAME, f"{NAME} ({root})", notes)
 
 
 def _at_least(name: str, value, low, kind: type):

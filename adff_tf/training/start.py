@@ -1,0 +1,204 @@
+"""A trained model to start from: its settings, its provenance, and the transfer of its weights.
+
+Weights are transferred by layer name where their shapes agree. The front end and the sizes of the
+network are the start's. The head is transferred only where the start's head was trained for the
+same task; `pretraining.json` in the start's folder marks a head without training.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .. import datasets
+from ..config import Experiment, Settings
+from ..errors import InputError, format_list
+from ..model.model_file import find_model, load_network, run_folder_of
+from ..support.commandline import parse_known
+from ..support.files import expand_user
+
+if TYPE_CHECKING:
+    import keras
+
+SHIPPED = "pretrained"  # the word on the command line, and the folder in the package
+PRETRAINING = "pretraining.json"
+HEARD = "heard.csv"
+HEAD_SETTINGS = ("fc", "dropout", "norm_momentum")  # of the network; a fine-tuning may choose them
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to start from.
+
+    Attributes:
+        file: the `model.keras`.
+        experiment: the settings of its training.
+        sha256: of the file.
+        terms: licence and citation of its data.
+    """
+
+    file: Path
+    experiment: Experiment
+    sha256: str
+    terms: str
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the start's prediction head was trained."""
+        return not (run_folder_of(self.file) / PRETRAINING).exists()
+
+    def heard(self) -> set[str]:
+        """Return the content keys, in the feature store, of all recordings of its training."""
+        from .evaluation import training_tracks
+
+        run, keys = run_folder_of(self.file), set()
+        if (run / "index.csv").is_file():
+            keys |= set(training_tracks(self.file, self.experiment)["features"])
+        return keys | read_heard(run)
+
+
+def find_start(path: str | Path) -> Start:
+    """Return the start at a path, or the shipped model for the word `pretrained`.
+
+    Raises InputError as `model_file.find_model`.
+    """
+    if str(path) == SHIPPED:
+        path = Path(__file__).parents[1] / SHIPPED
+    file, experiment = find_model(path)
+    with open(file, "rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    return Start(file, experiment, sha256, _read_terms(run_folder_of(file)))
+
+
+def read_heard(run: Path) -> set[str]:
+    """Return the content keys in a folder's `heard.csv`; an empty set without the file."""
+    file = run / HEARD
+    return set(pd.read_csv(file)["features"]) if file.is_file() else set()
+
+
+def take_over(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
+    """Return the experiment, adopted to the start that a command line names by --start-from."""
+    given = parse_known(arguments, "--start-from").start_from
+    return adopt(experiment, given) if given else experiment
+
+
+def adopt(experiment: Experiment, path: str | Path) -> Experiment:
+    """Return the experiment with the front end, network and segment of the start at a path."""
+    start = find_start(path)
+    path = path if str(path) == SHIPPED else expand_user(path).absolute()
+    segments = {name: getattr(start.experiment.segments, name) for name in ("seg_len", "seg_num")}
+    provenance = {"start_from": path, "start_sha256": start.sha256, "start_terms": start.terms}
+    return experiment.model_copy(
+        update={
+            "frontend": start.experiment.frontend,
+            "network": start.experiment.network,
+            "segments": experiment.segments.model_copy(update=segments),
+            "start": experiment.start.model_copy(update=provenance),
+        }
+    )
+
+
+def check_start(experiment: Experiment) -> Start | None:
+    """Return the experiment's start; None without one.
+
+    Raises:
+        InputError: a missing start, another file than `start_sha256` states, or settings of the
+            front end or network that contradict the start's.
+    """
+    given = experiment.start
+    if given.start_from is None:
+        if given.freeze or given.backbone_rate != 1:
+            raise InputError(
+                "`freeze` and `backbone_rate` apply to layers of a start, and none was given: set "
+                "`start_from`, or leave them out"
+            )
+        return None
+    start = find_start(given.start_from)
+    if given.start_sha256 not in (None, start.sha256):
+        raise InputError(
+            f"{start.file} is another model than before: its SHA-256 is {start.sha256}, and "
+            f"`start_sha256` is {given.start_sha256}. Give the former model, or begin another run "
+            "without `start_sha256`"
+        )
+    differences = [
+        *_differences(experiment.frontend, start.experiment.frontend),
+        *_differences(experiment.network, start.experiment.network, HEAD_SETTINGS),
+    ]
+    if differences:
+        raise InputError(
+            f"these settings contradict the start {start.file}, whose weights need its own:\n"
+            f"{format_list(differences)}\nLeave them out: they are taken over from the start"
+        )
+    return start
+
+
+def transfer(network: "keras.Model", start: Start) -> tuple[list[str], list[str]]:
+    """Copy the weights of a start into a network, layer by layer.
+
+    Returns:
+        The names of the layers with weights that were transferred, and of those that were not.
+    """
+    source = load_network(start.file)
+    known, head = _shapes(source), _head(network)
+    takes_head = start.has_head and head == _head(source)
+    transferred, new = [], []
+    for name, shapes in _shapes(network).items():
+        if known.get(name) == shapes and (name not in head or takes_head):
+            network.get_layer(name).set_weights(source.get_layer(name).get_weights())
+            transferred.append(name)
+        else:
+            new.append(name)
+    return transferred, new
+
+
+def describe_transfer(start: Start, transferred: list[str], new: list[str]) -> str:
+    """Return one line on the layers that were transferred and those that were not."""
+    return (
+        f"started from {start.file}: {len(transferred)} layers transferred, "
+        f"{len(new)} new ({', '.join(new) or 'none'})"
+    )
+
+
+def _shapes(network: "keras.Model") -> dict[str, list]:
+    """Return the shapes of the weights by layer, in the order of the layers."""
+    return {
+        layer.name: [tuple(weight.shape) for weight in layer.weights]
+        for layer in network.layers
+        if layer.weights
+    }
+
+
+def _head(network: "keras.Model") -> dict[str, list]:
+    """Return the `_shapes` of the layers behind the fused features E."""
+    names = [layer.name for layer in network.layers]
+    behind = names[names.index("fusion") :]
+    return {name: shapes for name, shapes in _shapes(network).items() if name in behind}
+
+
+def _differences(given: Settings, start: Settings, free: tuple[str, ...] = ()) -> list[str]:
+    return [
+        f"`{name}` {getattr(given, name)}, in the start {getattr(start, name)}"
+        for name in type(given).model_fields
+        if name not in free and getattr(given, name) != getattr(start, name)
+    ]
+
+
+def _read_terms(run: Path) -> str:
+    """Return the licence and citation of a start's data. Raises InputError for a damaged file."""
+    for file, read in (
+        (run / PRETRAINING, lambda content: content["terms"]),
+        (run / "metrics.json", lambda content: datasets.terms(content["source"])),
+    ):
+        if file.is_file():
+            try:
+                return read(json.loads(file.read_text()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InputError(
+                    f"{file} is damaged ({type(error).__name__}: {error}); copy it from the start "
+                    "again"
+                ) from None
+    return f"not known: {run} has neither {PRETRAINING} nor metrics.json"
