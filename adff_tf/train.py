@@ -106,7 +106,7 @@ def next_steps(experiment: Experiment, folder: Path, features: Path | None = Non
             "  python -m adff_tf.train --data songs.csv --label-range 1 9      "
             "(path,valence,arousal)",
         ]
-    elif len(experiment.validation.scored_folds) < experiment.validation.folds:
+    elif experiment.validation.hold_out and experiment.validation.split == "folds":
         parts = ["--config", folder / "config.json", "--no-hold-out", "--out", f"{folder}-folds"]
         parts += ["--features", features or folder / "features"]
         lines += [

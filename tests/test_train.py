@@ -155,6 +155,9 @@ def test_the_next_command_can_be_pasted():
         "--config", "my runs/config.json", "--no-hold-out", "--out", "my runs-folds",
         "--features", "log mels",
     ]  # fmt: skip
+    validation = experiment.validation.model_copy(update={"split": "published"})
+    experiment = experiment.model_copy(update={"validation": validation})
+    assert len(train.next_steps(experiment, Path("my runs"))) == 2  # there are no other folds
 
 
 def test_a_config_with_an_unknown_key(capsys, tmp_path):

@@ -99,11 +99,9 @@ def compute_objective(task: Task, scores: dict[str, dict[str, float]]) -> float:
     Where no label is a number, the mean share of right signs takes the place of R².
     """
     if task.is_regression:
-        r2, sign = (
-            float(np.mean([scores[target][name] for target in task.targets]))
-            for name in ("r2", "sign")
-        )
-        return sign if np.isnan(r2) else r2
+        has_numbers = not np.isnan([scores[target]["r2"] for target in task.targets]).any()
+        name = "r2" if has_numbers else "sign"
+        return float(np.mean([scores[target][name] for target in task.targets]))
     return scores["quadrant" if task.name == "quadrant" else task.targets[0]]["accuracy"]
 
 

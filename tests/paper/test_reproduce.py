@@ -87,4 +87,4 @@ def test_unknown_tables_are_refused(ask):
 
 def test_data_is_named_from_the_root():
     data = reproduce.parse(["table1", "--data", "here"])[1].data
-    assert data == Data(data=data.data) and data.data.is_absolute()
+    assert data == Data(data=data.data) and data.data[0].is_absolute()

@@ -1,14 +1,11 @@
 """The command line: fixed settings, the default search, one message for a mistake, Ctrl-C."""
 
-import itertools
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from adff_tf.tuning import __main__ as command
 from adff_tf.tuning import trials
@@ -23,12 +20,12 @@ def test_a_setting_given_by_its_own_option_is_fixed(manifest):
     _, found = command.parse([*arguments, "--space", "seg_len=5,10"])
     assert found.space.fixed == {"seg_num": 4}
     assert found.space.parameters["seg_len"] == Choice((5.0, 10.0))
-    assert found.base.training.early_stopping >= 3 and found.base.data.data.is_absolute()
+    assert found.base.training.early_stopping >= 3 and found.base.data.data[0].is_absolute()
 
 
 def test_without_arguments_the_space_is_small_and_the_budget_set():
     options, found = command.parse([])
-    assert found.base.data.data is None
+    assert found.base.data.data == ()
     assert set(found.space.free) == {"seg_num", "seg_len", "learning_rate"}
     assert command.make_budget(options, found).trials == command.DEMO_TRIALS
 
@@ -46,6 +43,7 @@ def test_without_arguments_the_space_is_small_and_the_budget_set():
             "--folds 12",
             "12 folds need at least 12 songs or artists that stay apart; here are 9. Use --folds 9",
         ),
+        ("--split published", "labels: no published split is known here; use --split folds"),
         ("--out {occupied}", "is not empty and holds no search"),
         (
             "--worker 1 --wait 0.5 --address 127.0.0.1:9",
@@ -69,17 +67,6 @@ def test_bad_input_is_one_message(arguments, message, manifest, tmp_path, capsys
     assert caught.value.code == 2
     assert message in " ".join((printed.out + printed.err).replace("│", " ").split())
     assert "Traceback" not in printed.err
-
-
-def test_a_task_that_the_data_cannot_give(tmp_path, capsys):
-    for quadrant, k in itertools.product(("Q1", "Q2", "Q3", "Q4"), range(3)):
-        (tmp_path / "set" / quadrant).mkdir(parents=True, exist_ok=True)
-        soundfile.write(tmp_path / "set" / quadrant / f"{quadrant}-{k}.wav", np.zeros(4410), 44100)
-    arguments = ["--data", str(tmp_path / "set"), "--task", "both", "--out", str(tmp_path / "s")]
-    with pytest.raises(SystemExit) as caught:
-        command.main(arguments)
-    assert caught.value.code == 2
-    assert "use --task quadrant, arousal2 or valence2" in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_a_report_and_says_how_to_go_on(

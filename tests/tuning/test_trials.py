@@ -16,6 +16,9 @@ from .plans import make_plan
 def test_objectives():
     r2 = {"valence": {"r2": 0.5, "rmse": 1.0}, "arousal": {"r2": -0.1, "rmse": 1.0}}
     assert trials.compute_objective(trials.TASKS["both"], r2) == pytest.approx(0.2)
+    nan = float("nan")
+    signs = {"valence": {"r2": nan, "sign": 0.5}, "arousal": {"r2": nan, "sign": 0.7}}
+    assert trials.compute_objective(trials.TASKS["both"], signs) == pytest.approx(0.6)
     accuracies = {"quadrant": 0.6, "arousal": 0.9, "valence": 0.7}
     signs = {name: {"accuracy": value} for name, value in accuracies.items()}
     assert trials.compute_objective(trials.TASKS["quadrant"], signs) == 0.6
