@@ -199,7 +199,7 @@ class Training(Settings):
     inner_fraction: float = Field(0.15, gt=0, lt=0.5)
     """early_stopping only: fraction of the training songs in the inner val set, split by group."""
     ema: float = Field(0.0, ge=0, lt=1)
-    """Momentum of an exponential moving average of the weights, which becomes the model. 0: off."""
+    """Momentum of a moving average of the weights, which becomes the model. 0: off."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of a class label or sign that is spread evenly over all classes or both signs."""
     seed: int = Field(0, ge=0)
@@ -207,10 +207,7 @@ class Training(Settings):
 
 
 class Augmentation(Settings):
-    """Random changes of training segments. Not in the paper; off by default.
-
-    Each change is drawn anew for every segment and epoch.
-    """
+    """Random changes of training segments, drawn anew every epoch. Not in the paper."""
 
     mixup: float = Field(0.0, ge=0, le=10)
     """Parameter alpha of mixup (Zhang et al. 2018): log-mels and labels of two segments are mixed
@@ -223,19 +220,16 @@ class Augmentation(Settings):
     mask_bands: int = Field(12, ge=1)
     """masks only: greatest height of a mask over bands."""
     bandwidth: float = Field(0.0, ge=0, le=1)
-    """Share of the segments that pass a low-pass with a random cutoff between 4 kHz and half the
-    sample rate, so that a recording's own sample rate or codec does not move its prediction."""
+    """Share of the segments that pass a low-pass with a random cutoff from 4 kHz up, so that a
+    recording's own sample rate or codec does not move its prediction."""
 
 
 class Start(Settings):
-    """A trained model whose weights a fit starts from, layer by layer by name.
-
-    Front end, standardisation and sizes of the network are taken over from the start.
-    """
+    """A trained model to start from: its weights by layer name, its front end and network."""
 
     start_from: Path | None = None
-    """Model to start from: a run folder, a folder of adff-pretrain, a model.keras in one, or the
-    word pretrained for the model that is shipped. Default: random weights."""
+    """Model to start from: a run folder, a folder of adff-pretrain, or a model.keras in one.
+    Default: random weights."""
     freeze: int = Field(0, ge=0)
     """Number of first epochs in which transferred layers do not change; their batch norm is in
     evaluation mode."""

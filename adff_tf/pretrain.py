@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import tyro
 
@@ -70,10 +70,7 @@ def _main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> tuple[Options, Plan]:
     """Return the options and the plan of a command line. Raises InputError."""
-    parsed = commandline.parse(
-        "adff-pretrain", DESCRIPTION, Options(), cast(Any, Plan()), arguments
-    )
-    options, plan = cast(tuple[Options, Plan], parsed)
+    options, plan = commandline.parse("adff-pretrain", DESCRIPTION, Options(), Plan(), arguments)
     if not options.audio:
         raise InputError("no audio was given; give audio files or folders with audio files")
     if options.out is None:

@@ -74,7 +74,6 @@ class FeatureStore:
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Return the key of each readable path, and the reason of each that cannot be read."""
         known = json.loads(self._contents.read_text()) if self._contents.exists() else {}
-        settings = self.frontend.model_dump_json()
         keys, bad, contents = {}, {}, {}
         with (
             reporter.bar("reading recordings", len(paths)) as advance,
@@ -86,7 +85,7 @@ class FeatureStore:
                     bad[path] = content.strerror or str(content)
                 else:
                     contents[path] = content
-                    keys[path] = _blake2b(f"{content[-1]} {settings}".encode()).hexdigest()
+                    keys[path] = feature_key(content[-1], self.frontend)
                 advance()
         if any(known.get(path) != content for path, content in contents.items()):
             with atomic_write(self._contents) as file:
@@ -120,6 +119,17 @@ class FeatureStore:
             temporary.write_bytes(log_mel.data)
 
 
+def content_hash(path: str) -> str:
+    """Return the hash of a file's content, hexadecimal. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, _blake2b).hexdigest()
+
+
+def feature_key(content: str, frontend: Frontend) -> str:
+    """Return the name, without suffix, of the log-mel of a content (`content_hash`)."""
+    return _blake2b(f"{content} {frontend.model_dump_json()}".encode()).hexdigest()
+
+
 def read_log_mel(file: Path, mels: int) -> np.ndarray:
     """Return a file of the store, `(frames, mels)` float32 dB, as a read-only memory map.
 
@@ -140,9 +150,7 @@ def _content(path: str, known: list | None) -> list | OSError:
         stat = os.stat(path)
         if known and known[:2] == [stat.st_size, stat.st_mtime_ns]:
             return known
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, _blake2b)
-        return [stat.st_size, stat.st_mtime_ns, digest.hexdigest()]
+        return [stat.st_size, stat.st_mtime_ns, content_hash(path)]
     except OSError as error:
         return error
 

@@ -28,20 +28,27 @@ if TYPE_CHECKING:
     import keras
 
 AGAIN = "Copy it from the run again, or train again"
+PRETRAINING = "pretraining.json"  # marks a network whose head is not trained
 ALLOWED = "give a run folder, as adff_tf.train writes it, or a model.keras in one"
 
 
-def find_model(path: str | Path) -> tuple[Path, Experiment]:
+def find_model(path: str | Path, with_head: bool = True) -> tuple[Path, Experiment]:
     """Return a model file and the settings of its run.
 
     Args:
         path: a run folder, a fold's folder, or a `model.keras` in one.
+        with_head: refuse a pre-training, whose prediction head is not trained.
 
     Raises:
         InputError: anything else, a run that is not finished, a damaged file, a run of another
             version, or a model and settings of different trainings (front end, window or task).
     """
     file = _find_file(expand_user(path).absolute())
+    if with_head and (run_folder_of(file) / PRETRAINING).is_file():
+        raise InputError(
+            f"{file} is pre-trained on music without labels, and cannot predict yet: train it by "
+            f"adff-train --start-from {run_folder_of(file)} --data DATA"
+        )
     experiment = _read_experiment(run_folder_of(file) / "config.json")
     _check_match(file, _read_settings(file), experiment)
     return file, experiment

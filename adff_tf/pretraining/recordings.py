@@ -9,6 +9,7 @@ from pathlib import Path
 from ..audio import SUFFIXES, find_recordings
 from ..config import Frontend
 from ..errors import InputError, format_list
+from ..features.store import content_hash, feature_key
 from ..support.console import SILENT, Reporter
 from ..support.files import check_utf8, expand_user
 
@@ -65,7 +66,7 @@ def find(
         held_out = {keys[path] for path in held}
     else:
         count = min(max(1, round(fraction * len(by_key))), len(by_key))
-        held_out = set(sorted(by_key, key=lambda key: _hash(f"{seed} {key}"))[:count])
+        held_out = set(sorted(by_key, key=lambda key: _draw(seed, key))[:count])
     if len(by_key) < 2 or len(held_out) == len(by_key):
         raise InputError(
             f"{len(by_key)} different recordings were found, {len(held_out)} of them held out; "
@@ -91,7 +92,7 @@ def _expand(source: str, reporter: Reporter) -> Iterator[str]:
 def _keys(paths: Sequence[str], frontend: Frontend, reporter: Reporter) -> dict[str, str]:
     """Return each path's key. Raises InputError."""
     check_utf8(map(Path, paths))
-    settings, keys, bad = frontend.model_dump_json(), {}, []
+    keys, bad = {}, []
     with (
         reporter.bar("reading recordings", len(paths)) as advance,
         ThreadPoolExecutor(WORKERS) as pool,
@@ -100,7 +101,7 @@ def _keys(paths: Sequence[str], frontend: Frontend, reporter: Reporter) -> dict[
             if isinstance(content, OSError):
                 bad.append(f"{path}: {content.strerror}")
             else:
-                keys[path] = _hash(f"{content} {settings}")
+                keys[path] = feature_key(content, frontend)
             advance()
     if bad:
         raise InputError(
@@ -112,15 +113,11 @@ def _keys(paths: Sequence[str], frontend: Frontend, reporter: Reporter) -> dict[
 def _content(path: str) -> str | OSError:
     """Return the hash of a file's content, or the error in reading it."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, _blake2b).hexdigest()
+        return content_hash(path)
     except OSError as error:
         return error
 
 
-def _hash(text: str) -> str:
-    return _blake2b(text.encode()).hexdigest()
-
-
-def _blake2b(data: bytes = b""):
-    return hashlib.blake2b(data, digest_size=16)
+def _draw(seed: int, key: str) -> str:
+    """Return a random word of seed and key."""
+    return hashlib.blake2b(f"{seed} {key}".encode(), digest_size=16).hexdigest()

@@ -17,6 +17,7 @@ import pandas as pd
 
 from .. import audio
 from ..errors import InputError, format_list
+from ..model.model_file import PRETRAINING
 from ..support import environment, folders
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
@@ -29,7 +30,7 @@ from .student import build_student, make_backbone
 from .teacher import TARGETS, Teacher
 from .windows import Statistics, Windows, statistics
 
-RECORD, WORK = "pretraining.json", "pre-training"
+RECORD, WORK = PRETRAINING, "pre-training"
 WEIGHTS, STATISTICS, HEARD = "student.weights.h5", "statistics.npz", "heard.csv"
 DESCRIBES = ("frontend", "network", "seg_len", "seg_num")  # settings that a student's weights need
 

@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import presets
-from ..config import Experiment, explain
+from ..config import Experiment, Settings, explain
 from ..errors import InputError
 from . import console
 from .files import expand_user
 
 Options = TypeVar("Options")
+Start = TypeVar("Start", bound=Settings)
 
 
 def parse(
-    program: str, description: str, options: Options, start: Experiment, arguments: Sequence[str]
-) -> tuple[Options, Experiment]:
-    """Return a command line's options and experiment. --help and an unknown option exit.
+    program: str, description: str, options: Options, start: Start, arguments: Sequence[str]
+) -> tuple[Options, Start]:
+    """Return a command line's options and settings. --help and an unknown option exit.
 
     Args:
         program, description: for --help.
         options: a dataclass instance with its defaults.
-        start: the experiment that the arguments change.
+        start: the settings that the arguments change, such as an experiment.
         arguments: the command line's.
 
     Raises:
@@ -32,7 +33,7 @@ def parse(
     import pydantic
     import tyro
 
-    fields = {"main": options, "experiment": start}
+    fields = {"main": options, "settings": start}
     without_prefix: Any = tyro.conf.OmitArgPrefixes
     command = dataclasses.make_dataclass(
         "Command", [(name, without_prefix[type(value)]) for name, value in fields.items()]
@@ -43,7 +44,7 @@ def parse(
         )
     except pydantic.ValidationError as error:
         raise InputError(f"these settings cannot be used:\n{explain(error)}") from None
-    return parsed.main, parsed.experiment
+    return parsed.main, parsed.settings
 
 
 def parse_known(arguments: Sequence[str], *names: str) -> argparse.Namespace:

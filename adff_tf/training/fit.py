@@ -60,7 +60,8 @@ def new_model(
     settings = experiment.training
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
-    start, transferred = check_start(experiment), []
+    start = check_start(experiment)
+    transferred: list[str] = []
     with choose_strategy().scope():
         model = build_adff(experiment, settings.precision)
         if start:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Experiment, Settings
 from ..errors import InputError, format_list
-from ..model.model_file import find_model, load_network, run_folder_of
+from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
 from ..support.commandline import parse_known
 from ..support.files import atomic_write, expand_user
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # a command line loads this module before it prints its --hel
     import pandas as pd
 
 SHIPPED = "pretrained"  # the word on the command line, and the folder in the package
-PRETRAINING = "pretraining.json"
 HEARD = "heard.csv"
 HEAD_SETTINGS = ("fc", "dropout", "norm_momentum")  # of the network; a fine-tuning may choose them
 
@@ -62,7 +61,7 @@ def find_start(path: str | Path) -> Start:
     """
     if str(path) == SHIPPED:
         path = Path(__file__).parents[1] / SHIPPED
-    file, experiment = find_model(path)
+    file, experiment = find_model(path, with_head=False)
     with open(file, "rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     return Start(file, experiment, sha256, _read_terms(run_folder_of(file)))

@@ -93,7 +93,7 @@ fits.choose_strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]
 rng = np.random.default_rng(0)
 names = [str(k) for k in range(8)]
 table = pd.DataFrame({"track_id": names, "path": names, "group": names})
-table = table.assign(valence=0.5, arousal=-0.5)
+table = table.assign(valence=0.5, arousal=-0.5, labels="continuous", weight=1.0)
 files = [Path(sys.argv[1]) / f"{name}.f32" for name in names]
 for file in files:
     rng.normal(-40, 10, (120, 128)).astype("float32").tofile(file)

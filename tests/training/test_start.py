@@ -9,6 +9,7 @@ import pytest
 from adff_tf.config import Frontend
 from adff_tf.errors import InputError
 from adff_tf.features.tracks import prepare_tracks
+from adff_tf.inference.backends import locate
 from adff_tf.model.network import build_adff
 from adff_tf.training import fit, start
 from adff_tf.training.run import load_index, run
@@ -75,6 +76,8 @@ def test_a_head_marked_as_untrained_is_new(trained, manifest, tmp_path):
     _, new = start.transfer(build_adff(make_experiment(manifest)), found)
     assert set(new) == {"fc1", "valence", "arousal"}
     assert found.terms == "A teacher's."
+    with pytest.raises(InputError, match="cannot predict yet: train it by adff-train --start-from"):
+        locate(tmp_path)
 
 
 def test_frozen_layers_do_not_change_and_the_head_does(trained, manifest, tracks, tmp_path):
