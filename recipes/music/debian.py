@@ -29,6 +29,7 @@ RECORDINGS = {".ogg", ".oga", ".mp3", ".flac", ".opus", ".wav", ".m4a"}
 MODULES = {".it", ".xm", ".mod", ".s3m"}
 MIDI = {".mid", ".midi"}
 ARCHIVES = {".pk3", ".zip"}  # zip files of game engines
+CHARTS = "notes.mid"  # the buttons to press in a rhythm game
 SHORTEST_S, LONGEST_MODULE_S = 20, 600
 MUSIC = re.compile(r"music|soundtrack|tunes|songs|bgm|zik")
 EFFECTS = re.compile(
@@ -137,7 +138,8 @@ def choose_name(path: str, package: str, folder: Path) -> str | None:
     posix = PurePosixPath(path)
     if posix.match(f"usr/share/doc/{package}/copyright"):
         return "copyright"
-    if posix.suffix.lower() not in RECORDINGS | MODULES | MIDI or is_effect(path):
+    kinds = RECORDINGS | MODULES | MIDI
+    if posix.suffix.lower() not in kinds or posix.name == CHARTS or is_effect(path):
         return None
     name = posix.name
     for parent in posix.parents:
