@@ -15,7 +15,8 @@ import numpy as np
 
 DRUMS = 9  # the channel of General MIDI's percussion, counted from 0
 BASS = 8  # a channel for the added bass
-LONGEST_S = 180
+LONGEST_S, LONGEST_TAIL_S = 180, 2
+PEDALS = (64, 66)  # controllers: sustain, sostenuto
 TICKS_PER_S = 960  # 480 ticks a beat at 120 beats a minute
 TEMPO_RANGE, SEMITONES = (0.8, 1.2), 6
 FAMILY = 8  # programs in a family of General MIDI
@@ -64,6 +65,7 @@ def read(path: Path) -> list[Event]:
                 break
             if not message.is_meta and hasattr(message, "channel"):
                 events.append(Event(time_s, message))
+        events += _releases(events)
     except (OSError, EOFError, ValueError, KeyError, IndexError):  # mido's, for damaged files
         return []
     return events if any(_sounds(event) for event in events) else []
@@ -184,6 +186,28 @@ def write(events: list[Event]) -> mido.MidiFile:
         track.append(event.message.copy(time=now - ticks))
         ticks = now
     return file
+
+
+def _releases(events: list[Event]) -> list[Event]:
+    """Return the ends of notes and pedals left on; FluidSynth plays those for ever."""
+    held: dict[tuple[str, int, int], mido.Message] = {}
+    for event in events:
+        message = event.message
+        if message.type in ("note_on", "note_off"):
+            key = ("note", message.channel, message.note)
+            end = mido.Message("note_off", channel=message.channel, note=message.note)
+            is_on = _sounds(event)
+        elif message.type == "control_change" and message.control in PEDALS:
+            key = ("pedal", message.channel, message.control)
+            end, is_on = message.copy(value=0), message.value > 0
+        else:
+            continue
+        if is_on:
+            held[key] = end
+        else:
+            held.pop(key, None)
+    last_s = min(LONGEST_S, events[-1].time_s + LONGEST_TAIL_S) if events else 0.0
+    return [Event(last_s, end) for end in held.values()]
 
 
 def _sounds(event: Event) -> bool:

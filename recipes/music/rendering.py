@@ -28,6 +28,7 @@ SOUND_FONTS = (
 FONT_PACKAGES = "fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small"
 EMOPIA_LICENCE = "CC-BY-NC-SA-4.0"
 SHORTEST_S = 15
+TIMEOUT_S = 90
 PEAK_RANGE_DB = (-9.0, -0.5)
 
 
@@ -98,8 +99,8 @@ def gather(table: Table, kit: Kit, pieces: list[Piece], label: str, reporter: Re
                 advance(note=piece.file.stem)
     if unreadable:
         reporter.log(
-            f"{len(unreadable)} MIDI files are damaged, silent or shorter than {SHORTEST_S} s, and "
-            f"were left out:\n{format_list(unreadable)}"
+            f"{len(unreadable)} MIDI files are damaged, silent, endless or shorter than "
+            f"{SHORTEST_S} s, and were left out:\n{format_list(unreadable)}"
         )
 
 
@@ -147,14 +148,24 @@ def render_variant(file: Path, variant: int, kit: Kit, flac: Path) -> float:
 def synthesize(file: Path, font: Path) -> np.ndarray:
     """Return a MIDI file played by a SoundFont, `(samples,)` float32 at `RATE_HZ`.
 
-    Raises InputError where FluidSynth fails.
+    Empty where FluidSynth finds no end. Raises InputError where it fails.
     """
     wav = file.with_suffix(".wav")
-    done = subprocess.run(
-        ["fluidsynth", "-n", "-i", "-q", "-r", str(RATE_HZ), "-g", "0.4", "-O", "float",
-         "-T", "wav", "-o", "synth.dynamic-sample-loading=1", "-F", wav, font, file],
-        capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
+    command = [
+        "fluidsynth", "-n", "-i", "-q", "-r", str(RATE_HZ), "-g", "0.4", "-O", "float",
+        "-T", "wav", "-o", "synth.dynamic-sample-loading=1", "-F", wav, font, file,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return np.zeros(0, np.float32)
     if done.returncode or not wav.exists():
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise InputError(

@@ -95,6 +95,28 @@ def test_the_beat_of_onsets_on_a_grid(bpm):
     assert start_s == pytest.approx(0.1, abs=0.03)
 
 
+@pytest.mark.parametrize("seconds", [30, 250])
+def test_every_note_and_pedal_ends(tmp_path, seconds):
+    """FluidSynth never ends otherwise. The longer file is cut inside its notes."""
+    track = mido.MidiTrack()
+    for pitch in (60, 64):
+        track.append(mido.Message("control_change", control=64, value=100))
+        track.append(mido.Message("note_on", note=pitch, time=round(seconds * 480)))
+        track.append(mido.Message("note_on", note=pitch + 1))
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    file.save(tmp_path / "a.mid")
+    sounding, pedals = set(), {}
+    for message in midi.vary(tmp_path / "a.mid", np.random.default_rng(0)):
+        if message.type in ("note_on", "note_off"):
+            edit = sounding.add if message.type == "note_on" else sounding.discard
+            edit((message.channel, message.note))
+        elif message.type == "control_change":
+            pedals[message.channel] = message.value
+    assert not sounding
+    assert set(pedals.values()) == {0}
+
+
 @pytest.mark.parametrize("content", [b"", b"no MIDI", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\xff"])
 def test_a_damaged_file_gives_nothing(tmp_path, content):
     (tmp_path / "a.mid").write_bytes(content)

@@ -106,6 +106,12 @@ def test_a_sound_font_that_fluidsynth_refuses(tmp_path, fake_fluidsynth):
         rendering.synthesize(midi, tmp_path / "broken.sf2")
 
 
+def test_fluidsynth_without_end(tmp_path, fake_fluidsynth, monkeypatch):
+    (tmp_path / "bin" / "fluidsynth").write_text(f"#!{sys.executable}\nimport time; time.sleep(9)")
+    monkeypatch.setattr(rendering, "TIMEOUT_S", 0.1)
+    assert len(rendering.synthesize(scale(tmp_path / "a.mid"), tmp_path / "one.sf2")) == 0
+
+
 @pytest.mark.skipif(
     not (shutil.which("fluidsynth") and rendering.SOUND_FONTS[1].exists()),
     reason="needs fluidsynth and timgm6mb-soundfont",
