@@ -23,9 +23,9 @@ from .table import RATE_HZ, Table
 SOUND_FONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
     Path("/usr/share/sounds/sf2/TimGM6mb.sf2"),
-    Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
-)
-FONT_PACKAGES = "fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small"
+    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
+)  # no .sf3: FluidSynth decodes all of its samples for every file, which takes 2 s
+FONT_PACKAGES = "fluid-soundfont-gm timgm6mb-soundfont csound-soundfont"
 EMOPIA_LICENCE = "CC-BY-NC-SA-4.0"
 SHORTEST_S = 15
 TIMEOUT_S = 90
