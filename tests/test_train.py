@@ -17,6 +17,8 @@ from adff_tf.config import Data, Experiment
 from adff_tf.errors import InputError
 from adff_tf.support import commandline
 
+from .artifacts import save_run
+
 TINY = shlex.split(
     "--seg-len 1 --seg-num 2 --width 0.05 --lstm-units 3 --fc 8 --no-tflm --epochs 1 "
     "--batch-size 4 --precision float32 --folds 2 --hold-out --no-final-model"
@@ -65,6 +67,20 @@ def test_without_arguments_it_is_the_demo_and_with_data_the_fast_preset():
         update={"data": experiment.data}
     ) and experiment.data.data == (Path("here"),)
     assert train.parse(["--preset", "paper"])[1] == presets.paper()
+
+
+def test_a_start_selects_fine_tuning_and_gives_its_front_end_and_network(tmp_path, capsys):
+    folder = save_run(tmp_path / "run")
+    begun = Experiment.from_json((folder / "config.json").read_text())
+    given = ["--data", "here", "--start-from", str(folder)]
+    experiment = train.parse(given)[1]
+    assert experiment.training == presets.finetune().training
+    assert (experiment.network, experiment.frontend) == (begun.network, begun.frontend)
+    assert experiment.start.start_from == folder and len(experiment.start.start_sha256) == 64
+    message = fails(capsys, *given, "--width", "1")
+    assert "--width 1.0, in the start 0.05" in message and "Leave them out" in message
+    assert "--start-from" in fails(capsys, "--data", "here", "--freeze", "1")
+    assert "there is no model" in fails(capsys, "--start-from", tmp_path / "none", "--data", "x")
 
 
 def test_options_change_a_saved_config(tmp_path):

@@ -189,3 +189,18 @@ def test_the_log_names_the_layers(trained, manifest, tracks, tmp_path):
     settings = change(make_experiment(manifest, task="valence"), start={"start_from": trained})
     fit.fit(settings, tracks, tmp_path / "fit", "it", lines)
     assert any("2 new (fc1, valence)" in line for line in lines.lines), lines.lines
+
+
+def test_heard_test_songs_are_refused_and_a_run_states_its_start(trained, manifest, tmp_path):
+    adopted = start.adopt(make_experiment(manifest), trained)
+    with pytest.raises(InputError, match=r"was trained on \d of \d test songs"):
+        run(adopted, tmp_path / "refused")
+    allowed = change(adopted, start={"allow_heard": True}, training={"epochs": 1})
+    folder = run(allowed, tmp_path / "allowed").folder
+    heard = set(pd.read_csv(folder / start.HEARD)["features"])
+    assert heard == set(pd.read_csv(trained / "index.csv")["features"])
+    for text in ((folder / name).read_text() for name in ("report.md", "model_card.md")):
+        assert f"Started from `{trained}` (SHA-256 {adopted.start.start_sha256})" in text
+        assert "Made from: Your own recordings" in text
+    # a fold's model has not seen its test songs' labels, but its start has heard the songs
+    assert start.find_start(folder / "fold1").heard() >= heard
