@@ -28,7 +28,7 @@ BY_FFMPEG = {
     "m4a aac 128 kbit/s": ("mp4", "aac", 44100, 128_000),
     "opus 96 kbit/s": ("ogg", "libopus", 48000, 96_000),
 }
-RATES = {"wav 96 kHz": 96000, "wav 22.05 kHz": 22050, "wav 8 kHz": 8000}
+RATES = {"wav 96 kHz": 96000, "wav 22.05 kHz": 22050, "wav 16 kHz": 16000, "wav 8 kHz": 8000}
 
 
 def encoded(

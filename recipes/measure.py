@@ -1,6 +1,6 @@
 """Scores of every way to learn four quadrants from few songs, on the same folds.
 
-    python recipes/measure.py DATA OUT --start PRETRAINED --teacher MUSICNN --labels 50 100 200
+    python recipes/measure.py DATA OUT --start PRETRAINED --labelled PRETRAINED/labelled
 
 Methods, each trained on the other four folds (by artist or song) and scored on the fifth:
 
@@ -10,7 +10,9 @@ Methods, each trained on the other four folds (by artist or song) and scored on 
     scratch    ADFF from random weights, preset `fast`, with the start's front end and network
     finetune   ADFF from the start, preset `finetune`
 
-With --labels also each method on that many songs, and scored on all songs of other groups. The
+With --labels also each method on that many songs, scored on all songs of other groups. --test IDS
+is for a start that has heard all songs but some: it scores only the songs whose track_id stands in
+the file IDS. Songs that the start has heard are never scored. The
 penalty of a regression is chosen by cross-validation inside its training songs. OUT/scores.csv has
 a row a method, fold, seed and number of labels; a repeated call adds the missing rows.
 """
@@ -29,6 +31,7 @@ from adff_tf.features.segments import segment_set
 from adff_tf.features.tracks import Tracks, prepare_tracks
 from adff_tf.model.model_file import load_network
 from adff_tf.presets import fast, finetune
+from adff_tf.pretraining.teacher import DIMS
 from adff_tf.support.console import Terminal
 from adff_tf.tasks import TASKS
 from adff_tf.training import fit
@@ -36,7 +39,7 @@ from adff_tf.training.baselines import predict_linear
 from adff_tf.training.metrics import score_task
 from adff_tf.training.predictions import mean_by_song
 from adff_tf.training.splits import split_tracks
-from adff_tf.training.start import adopt, find_start
+from adff_tf.training.start import adopt, find_start, refuse_heard
 
 TASK = TASKS["quadrant"]
 FEATURES = ("bands", "teacher", "probe")
@@ -53,32 +56,28 @@ def probe_features(tracks: Tracks, start) -> np.ndarray:
     return mean_by_song(segments.track_rows, {"e": values})["e"]
 
 
-def teacher_features(tracks: Tracks, place: Path) -> np.ndarray:
+def teacher_features(tracks: Tracks, labelled: Path) -> np.ndarray:
     """Return the mean of the teacher's outputs over each track's patches, `(tracks, 1756)`."""
-    from adff_tf import audio
-    from adff_tf.pretraining.teacher import (
-        SAMPLE_RATE_HZ,
-        TARGETS,
-        cut_patches,
-        load_teacher,
-        log_mel,
-    )
-
-    teacher, rows = load_teacher(place), []
-    for path in tracks.table["path"]:
-        found = teacher.predict(cut_patches(log_mel(audio.load(path, SAMPLE_RATE_HZ))))
-        rows.append(np.concatenate([found[name].mean(axis=0) for name in TARGETS]))
-    return np.array(rows)
+    keys = [name.removesuffix(".f32") for name in tracks.table["features"]]
+    files = [labelled / f"{key}-0.targets.f16" for key in keys]
+    return np.stack([np.fromfile(f, "<f2").reshape(-1, DIMS).mean(0, "float64") for f in files])
 
 
-def split_by_labels(tracks: Tracks, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of `labels` songs, as many a quadrant, and of all songs of other groups."""
+def split_by_labels(
+    tracks: Tracks, labels: int, seed: int, may_test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `labels` songs, as many a quadrant, and of songs to score.
+
+    Args:
+        may_test: which songs may be scored; with some that may not, all labels come from those.
+    """
     rng, table = np.random.default_rng(seed), tracks.table
     quadrants = TASK.labels(table)["probabilities"]
-    order = rng.permutation(len(table))
+    may_train = ~may_test if not may_test.all() else may_test
+    order = rng.permutation(np.flatnonzero(may_train))
     chosen = np.concatenate([order[quadrants[order] == q][: labels // 4] for q in range(4)])
-    is_other = ~table["group"].isin(table["group"].iloc[chosen])
-    return np.sort(chosen), np.flatnonzero(is_other)
+    is_other = ~table["group"].isin(table["group"].iloc[chosen]).to_numpy()
+    return np.sort(chosen), np.flatnonzero(is_other & may_test)
 
 
 def predict_by_network(method, tracks, train, test, start, seed: int, folder: Path) -> np.ndarray:
@@ -102,9 +101,10 @@ def main() -> None:
     ask.add_argument("data", type=Path)
     ask.add_argument("out", type=Path)
     ask.add_argument("--start", type=Path, required=True)
-    ask.add_argument("--teacher", type=Path, help="the wheel musicnn or its unpacked folder")
+    ask.add_argument("--labelled", type=Path, help="of an adff-pretrain that has the songs")
     ask.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     ask.add_argument("--folds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    ask.add_argument("--test", type=Path, help="file of the track_ids to score")
     ask.add_argument("--labels", nargs="*", type=int, default=[])
     ask.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = ask.parse_args()
@@ -121,11 +121,16 @@ def main() -> None:
             return np.hstack([tracks.mean, tracks.std])
         if method == "probe":
             return probe_features(tracks, start)
-        return teacher_features(tracks, given.teacher)
+        return teacher_features(tracks, given.labelled)
 
     folds = split_tracks(tracks.table, TASK, base.validation, seed=0)
+    may_test = np.ones(len(tracks), bool)
+    if given.test:
+        may_test = tracks.table["track_id"].isin(given.test.read_text().split()).to_numpy()
+        folds, given.folds = np.where(may_test, 1, 2), [1]
+    refuse_heard(start, tracks.table[may_test])
     splits = [(0, f, np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in given.folds]
-    splits += [(n, seed, *split_by_labels(tracks, n, seed)) for n in given.labels
+    splits += [(n, seed, *split_by_labels(tracks, n, seed, may_test)) for n in given.labels
                for seed in given.seeds]  # fmt: skip
     file = given.out / "scores.csv"
     done = pd.read_csv(file) if file.exists() else pd.DataFrame()
