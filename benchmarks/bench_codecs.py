@@ -10,12 +10,12 @@ and the greatest difference of the song's and its windows' values from the origi
 import argparse
 import io
 
-import av
 import numpy as np
 import pandas as pd
 import soundfile
 import soxr
 
+from adff_tf.pretraining.augment import encode
 from adff_tf.support.console import quiet_tensorflow
 
 BY_LIBSNDFILE = {
@@ -24,32 +24,11 @@ BY_LIBSNDFILE = {
     "ogg vorbis": {"format": "OGG", "subtype": "VORBIS"},
 }
 BY_FFMPEG = {
-    "mp3 128 kbit/s": ("mp3", "libmp3lame", 44100, 128_000),
-    "m4a aac 128 kbit/s": ("mp4", "aac", 44100, 128_000),
-    "opus 96 kbit/s": ("ogg", "libopus", 48000, 96_000),
+    "mp3 128 kbit/s": ("libmp3lame", 128_000),
+    "m4a aac 128 kbit/s": ("aac", 128_000),
+    "opus 96 kbit/s": ("libopus", 96_000),
 }
 RATES = {"wav 96 kHz": 96000, "wav 22.05 kHz": 22050, "wav 16 kHz": 16000, "wav 8 kHz": 8000}
-
-
-def encoded(
-    samples: np.ndarray, rate_hz: int, container: str, codec: str, codec_rate_hz: int, bit_rate: int
-) -> bytes:
-    """Mono samples through one of FFmpeg's encoders."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=codec_rate_hz)
-        stream.layout, stream.bit_rate = "mono", bit_rate
-        frame = av.AudioFrame.from_ndarray(
-            samples[None].astype("float32"), format="fltp", layout="mono"
-        )
-        frame.sample_rate, frame.pts = rate_hz, 0
-        resampler = av.AudioResampler(
-            stream.format, "mono", codec_rate_hz, frame_size=stream.frame_size or 0
-        )
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            out.mux(stream.encode(piece))
-        out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def forms(samples: np.ndarray, rate_hz: int):
@@ -64,7 +43,7 @@ def forms(samples: np.ndarray, rate_hz: int):
                 sound.write(np.tile(samples[start : start + rate_hz, None], channels))
         yield name, file.getvalue()
     for name, options in BY_FFMPEG.items():
-        yield name, encoded(samples, rate_hz, *options)
+        yield name, encode(samples, rate_hz, *options)
     for name, other_hz in RATES.items():
         file = io.BytesIO()
         soundfile.write(

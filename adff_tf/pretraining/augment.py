@@ -4,19 +4,29 @@ The teacher labels anything, so a changed recording is a new one. A waveform is 
 float32, full scale ±1. All random numbers come from the generator that is given.
 """
 
+import io
 from collections.abc import Callable
 
+import av
 import numpy as np
 import soxr
 from scipy import signal
 
+from .. import audio
+
 MAX_SPEED = 1.15  # of the recording's, tempo and pitch together; 1 / MAX_SPEED at least
 GAIN_DB = (-12.0, 6.0)
 BAND_DB = 9.0  # of each band of the equaliser, up or down
-EQUALISED, MIXED, NOISY = 0.7, 0.3, 0.3  # share of the copies
+EQUALISED, MIXED, NOISY, CODED = 0.7, 0.3, 0.3, 0.3  # share of the copies
 MIX_DB = (-18.0, -3.0)  # level of the second recording below the first
 NOISE_DB = (-45.0, -15.0)  # likewise
 TAPS = 511  # of the filters
+CODECS = {  # encoder of FFmpeg: its container and sample rate
+    "libmp3lame": ("mp3", 44_100),
+    "aac": ("mp4", 44_100),
+    "libopus": ("ogg", 48_000),
+}
+BIT_RATES = (32_000, 48_000, 64_000, 96_000, 128_000)  # bits a second, mono
 
 Waveform = np.ndarray
 
@@ -46,7 +56,10 @@ def augment(
         y = equalise(y, rate_hz, rng)
     if rng.random() < NOISY:
         y = add(y, noise(len(y), rng), rng.uniform(*NOISE_DB))
-    return (y * 10 ** (rng.uniform(*GAIN_DB) / 20)).astype("float32")
+    y = (y * 10 ** (rng.uniform(*GAIN_DB) / 20)).astype("float32")
+    if rng.random() < CODED:
+        y = audio.load(encode(y, rate_hz, rng.choice(list(CODECS)), rng.choice(BIT_RATES)), rate_hz)
+    return y
 
 
 def change_speed(waveform: Waveform, speed: float) -> Waveform:
@@ -86,6 +99,26 @@ def noise(samples: int, rng: np.random.Generator) -> Waveform:
     shares = np.linspace(0, 1, TAPS)  # of the Nyquist frequency
     taps = signal.firwin2(TAPS, shares, np.maximum(shares, 0.005) ** -0.5)
     return signal.oaconvolve(white, taps, mode="same").astype("float32")
+
+
+def encode(waveform: Waveform, rate_hz: int, codec: str, bit_rate: int) -> bytes:
+    """Return a recording as the content of a file, by one of CODECS."""
+    container, codec_rate_hz = CODECS[codec]
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(str(codec), rate=codec_rate_hz)
+        stream.layout, stream.bit_rate = "mono", int(bit_rate)
+        frame = av.AudioFrame.from_ndarray(
+            waveform[None].astype("float32"), format="fltp", layout="mono"
+        )
+        frame.sample_rate, frame.pts = rate_hz, 0
+        resampler = av.AudioResampler(
+            stream.format, "mono", codec_rate_hz, frame_size=stream.frame_size or 0
+        )
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(piece))
+        out.mux(stream.encode(None))
+    return file.getvalue()
 
 
 def _rms(waveform: Waveform) -> float:

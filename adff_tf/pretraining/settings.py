@@ -26,7 +26,7 @@ class Labelling(Settings):
     """Changed copies of the recordings, which the teacher labels too."""
 
     copies: int = Field(1, ge=0, le=999)
-    """Number of changed copies of each training recording: speed, level, equaliser, noise, a second
+    """Number of changed copies of each training recording: speed, level, equaliser, noise, codec, a second
     recording. The recording itself is always used."""
 
 

@@ -1,7 +1,9 @@
 """Changes of waveforms against levels and lengths computed by hand."""
 
 import numpy as np
+import pytest
 
+from adff_tf import audio
 from adff_tf.pretraining import augment
 
 RATE_HZ = 16_000
@@ -65,3 +67,15 @@ def test_a_copy_follows_its_seed():
         y = augment.augment(x, RATE_HZ, lambda: None, np.random.default_rng(seed))
         assert np.isfinite(y).all()
         assert len(x) / augment.MAX_SPEED - 1 <= len(y) <= len(x) * augment.MAX_SPEED + 1
+
+
+@pytest.mark.parametrize("codec", augment.CODECS)
+def test_a_codec_keeps_a_tone_and_its_length(codec):
+    """Encoded at the lowest bit rate, decoded by the package's own loader."""
+    tone = sine(1000, 3.0)
+    decoded = audio.load(augment.encode(tone, RATE_HZ, codec, min(augment.BIT_RATES)), RATE_HZ)
+    assert abs(len(decoded) - len(tone)) < 0.2 * RATE_HZ
+    middle = decoded[RATE_HZ : 2 * RATE_HZ]
+    assert abs(rms_db(middle) - rms_db(tone)) < 1
+    assert np.abs(np.fft.rfft(middle)).argmax() == 1000
+    assert not np.allclose(middle, tone[RATE_HZ : 2 * RATE_HZ], atol=1e-4)
