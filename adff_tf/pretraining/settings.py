@@ -26,8 +26,8 @@ class Labelling(Settings):
     """Changed copies of the recordings, which the teacher labels too."""
 
     copies: int = Field(1, ge=0, le=999)
-    """Number of changed copies of each training recording: speed, level, equaliser, noise, codec, a second
-    recording. The recording itself is always used."""
+    """Number of changed copies of each training recording: speed, level, equaliser, noise, codec, a
+    second recording. The recording itself is always used."""
 
 
 class Learning(Settings):
