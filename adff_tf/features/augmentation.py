@@ -4,6 +4,8 @@ Segments are log-mels `(batch, frames, mels)` float32 dB. Every function takes t
 from the generator that it is given, so that a batch depends on its seed alone.
 """
 
+import functools
+
 import numpy as np
 
 from ..config import Augmentation, Frontend
@@ -55,10 +57,12 @@ def low_pass(log_mel: np.ndarray, cutoff_hz: float, frontend: Frontend) -> None:
         frontend: the front end of the log-mel.
     """
     above = band_centres_hz(frontend) / cutoff_hz - 1
-    attenuation = STOP_BAND_DB * np.clip(above / TRANSITION, 0, 1)
-    np.maximum(log_mel - attenuation, frontend.floor_db, out=log_mel, casting="same_kind")
+    attenuation = (STOP_BAND_DB * np.clip(above / TRANSITION, 0, 1)).astype("float32")
+    np.subtract(log_mel, attenuation, out=log_mel)
+    np.maximum(log_mel, frontend.floor_db, out=log_mel)
 
 
+@functools.cache
 def band_centres_hz(frontend: Frontend) -> np.ndarray:
     """Return the centre of each mel band in Hz, `(mels,)`, on Slaney's scale as librosa."""
     import librosa  # here because the import takes a second
