@@ -6,6 +6,7 @@ float32, full scale ±1. All random numbers come from the generator that is give
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import av
 import numpy as np
@@ -106,7 +107,7 @@ def encode(waveform: Waveform, rate_hz: int, codec: str, bit_rate: int) -> bytes
     container, codec_rate_hz = CODECS[codec]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(str(codec), rate=codec_rate_hz)
+        stream: Any = out.add_stream(str(codec), rate=codec_rate_hz)
         stream.layout, stream.bit_rate = "mono", int(bit_rate)
         frame = av.AudioFrame.from_ndarray(
             waveform[None].astype("float32"), format="fltp", layout="mono"
