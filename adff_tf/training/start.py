@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # a command line loads this module before it prints its --hel
     import keras
     import pandas as pd
 
-SHIPPED = "pretrained"  # the word on the command line, and the folder in the package
 HEARD = "heard.csv"
 HEAD_SETTINGS = ("fc", "dropout", "norm_momentum")  # of the network; a fine-tuning may choose them
 
@@ -55,12 +54,7 @@ class Start:
 
 
 def find_start(path: str | Path) -> Start:
-    """Return the start at a path, or the shipped model for the word `pretrained`.
-
-    Raises InputError as `model_file.find_model`.
-    """
-    if str(path) == SHIPPED:
-        path = Path(__file__).parents[1] / SHIPPED
+    """Return the start at a path. Raises InputError as `model_file.find_model`."""
     file, experiment = find_model(path, with_head=False)
     with open(file, "rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -116,7 +110,7 @@ def take_over(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
 def adopt(experiment: Experiment, path: str | Path) -> Experiment:
     """Return the experiment with the front end, network and segment of the start at a path."""
     start = find_start(path)
-    path = path if str(path) == SHIPPED else expand_user(path).absolute()
+    path = expand_user(path).absolute()
     segments = {name: getattr(start.experiment.segments, name) for name in ("seg_len", "seg_num")}
     provenance = {"start_from": path, "start_sha256": start.sha256, "start_terms": start.terms}
     return experiment.model_copy(
