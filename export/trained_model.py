@@ -4,7 +4,6 @@ The Keras network, the description of the artifacts, the windows that they are c
 Keras model's own predictions for these windows.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +11,15 @@ import keras
 import numpy as np
 import pandas as pd
 
-from adff_tf import datasets
 from adff_tf.config import Experiment
 from adff_tf.errors import InputError
 from adff_tf.inference.backends import Outputs
-from adff_tf.inference.description import FILE, describe
+from adff_tf.inference.description import describe
 from adff_tf.inference.model import EmotionModel, check_finite
 from adff_tf.model import log_mel, servable
 from adff_tf.model.model_file import load_network, run_folder_of
 from adff_tf.model.network import build_adff
-from adff_tf.training.start import heard_tracks
+from adff_tf.training.start import heard_tracks, read_terms
 
 from .comparison_windows import MUSIC, music_windows, stress_windows
 from .parity import predict_reference
@@ -103,26 +101,6 @@ def _check_network(file: Path, network: keras.Model, experiment: Experiment) -> 
             f"{file} and the config.json of its run do not belong together: the settings of "
             "network and segments there describe another network. Copy both from the run again"
         )
-
-
-def read_terms(run: Path) -> str:
-    """Return licence and citation of the data, by a run's metrics.json or an export's adff.json.
-
-    Raises InputError for a damaged file.
-    """
-    for file, read in (
-        (run / "metrics.json", lambda content: datasets.terms(content["source"])),
-        (run / FILE, lambda content: content["terms"]),
-    ):
-        if file.is_file():
-            try:
-                return read(json.loads(file.read_text()))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(
-                    f"{file} is damaged ({type(error).__name__}: {error}); copy it from the run "
-                    "again"
-                ) from None
-    return "not known: the run has no metrics.json"
 
 
 def training_features(file: Path, experiment: Experiment) -> pd.DataFrame | None:

@@ -12,9 +12,11 @@ Methods, each trained on the other four folds (by artist or song) and scored on 
 
 With --labels also each method on that many songs, scored on all songs of other groups. --test IDS
 is for a start that has heard all songs but some: it scores only the songs whose track_id stands in
-the file IDS. Songs that the start has heard are never scored. The
-penalty of a regression is chosen by cross-validation inside its training songs. OUT/scores.csv has
-a row a method, fold, seed and number of labels; a repeated call adds the missing rows.
+the file IDS. Songs that the start has heard are never scored.
+
+The penalty of a regression is chosen by cross-validation inside its training songs.
+OUT/scores.csv has a row a method, fold, seed and number of labels; a repeated call adds the missing
+rows.
 """
 
 import argparse

@@ -8,13 +8,14 @@ same task; `pretraining.json` in the start's folder marks a head without trainin
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Experiment, Settings
 from ..errors import InputError, format_list
+from ..inference.description import FILE
 from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
 from ..support.commandline import parse_known
 from ..support.files import atomic_write, expand_user
@@ -58,7 +59,7 @@ def find_start(path: str | Path) -> Start:
     file, experiment = find_model(path, with_head=False)
     with open(file, "rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Start(file, experiment, sha256, _read_terms(run_folder_of(file)))
+    return Start(file, experiment, sha256, read_terms(run_folder_of(file)))
 
 
 def heard_tracks(file: Path, experiment: Experiment) -> "pd.DataFrame":
@@ -99,6 +100,44 @@ def heard_tracks(file: Path, experiment: Experiment) -> "pd.DataFrame":
     except (ValueError, KeyError) as error:
         raise InputError(f"{run} is damaged ({error}); copy it from the run again") from None
     return pd.concat(tables, ignore_index=True)
+
+
+def read_terms(run: Path) -> str:
+    """Return licence and citation of a model's data and, where it has one, of its start's.
+
+    Args:
+        run: the folder of a run, a pre-training or an export.
+
+    Raises:
+        InputError: for a damaged file.
+    """
+    from .. import datasets
+
+    for file, read in (
+        (run / PRETRAINING, lambda content: content["terms"]),
+        (run / "metrics.json", lambda content: datasets.terms(content["source"])),
+        (run / FILE, lambda content: content["terms"]),
+    ):
+        if file.is_file():
+            terms = _read_json(file, read)
+            break
+    else:
+        terms = "not known: the run has no metrics.json"
+    config = run / "config.json"
+    if file == run / FILE or not config.is_file():  # an export's terms have the start's already
+        return terms
+    of_start = _read_json(config, lambda content: content.get("start", {}).get("start_terms"))
+    return f"{terms.removesuffix('.')}. Its start: {of_start}" if of_start else terms
+
+
+def _read_json(file: Path, read: Callable[[Any], Any]) -> Any:
+    """Return what `read` takes from a JSON file. Raises InputError for a damaged file."""
+    try:
+        return read(json.loads(file.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file} is damaged ({type(error).__name__}: {error}); copy it from the run again"
+        ) from None
 
 
 def take_over(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
@@ -230,22 +269,3 @@ def _differences(given: Settings, start: Settings, free: tuple[str, ...] = ()) -
         for name in type(given).model_fields
         if name not in free and getattr(given, name) != getattr(start, name)
     ]
-
-
-def _read_terms(run: Path) -> str:
-    """Return the licence and citation of a start's data. Raises InputError for a damaged file."""
-    from .. import datasets
-
-    for file, read in (
-        (run / PRETRAINING, lambda content: content["terms"]),
-        (run / "metrics.json", lambda content: datasets.terms(content["source"])),
-    ):
-        if file.is_file():
-            try:
-                return read(json.loads(file.read_text()))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(
-                    f"{file} is damaged ({type(error).__name__}: {error}); copy it from the start "
-                    "again"
-                ) from None
-    return f"not known: {run} has neither {PRETRAINING} nor metrics.json"

@@ -9,8 +9,9 @@ import pytest
 
 from adff_tf.errors import InputError
 from adff_tf.export.artifacts import export
-from adff_tf.export.trained_model import read_terms, training_features
+from adff_tf.export.trained_model import training_features
 from adff_tf.model.model_file import find_model, load_network
+from adff_tf.training.start import read_terms
 
 from ..inference.test_model import save_run
 
@@ -22,6 +23,10 @@ def test_terms_of_a_source_and_of_an_export(tmp_path):
     assert read_terms(tmp_path) == "not known: the run has no metrics.json"
     (tmp_path / "adff.json").write_text('{"terms": "ours"}')
     assert read_terms(tmp_path) == "ours"
+    (tmp_path / "config.json").write_text('{"start": {"start_terms": "A teacher\'s."}}')
+    assert read_terms(tmp_path) == "ours"  # an export's terms have the start's already
+    (tmp_path / "metrics.json").write_text('{"source": "unheard 1.0"}')
+    assert read_terms(tmp_path).endswith("of this version. Its start: A teacher's.")
 
 
 def write_index(run) -> None:
