@@ -67,7 +67,7 @@ def test_help_needs_no_tensorflow():
         (["music", "--out", "x", "--sample-rate-hz", "8000"], "give 16000 or more"),
         (["music", "--out", "x", "--mixup", "0.5"], "mixup is for labels"),
         (["music", "--out", "x", "--held-out", "1"], "less than 0.5"),
-        (["music", "--out", "x", "--seg-len", "1"], "seg_num 6 cuts 100 frames"),
+        (["music", "--out", "x", "--seg-len", "1"], "seg_num 12 cuts 100 frames"),
     ],
 )
 def test_settings_that_cannot_be_used(arguments, says, capsys):

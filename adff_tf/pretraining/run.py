@@ -141,11 +141,20 @@ def _record(plan: Plan, sources: Sources) -> str:
             "licence": checkpoint.LICENCE,
             "sha256": checkpoint.SHA256[checkpoint.DATA],
         },
-        "terms": f"teacher: {checkpoint.NAME}, {checkpoint.LICENCE}; recordings: {sources.terms}",
+        "terms": _terms(sources),
         "start_sha256": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
         "plan": plan.model_dump(mode="json"),
     }
     return json.dumps(record, indent=2) + "\n"
+
+
+def _terms(sources: Sources) -> str:
+    """Return the terms of teacher and recordings, with those of the start's recordings."""
+    teacher = f"teacher: {checkpoint.NAME}, {checkpoint.LICENCE}; recordings: "
+    if not sources.start_from:
+        return teacher + sources.terms
+    earlier = json.loads((expand_user(sources.start_from) / RECORD).read_text())["terms"]
+    return f"{teacher}{sources.terms}; of its start: {earlier.removeprefix(teacher)}"
 
 
 def _index(recordings: Sequence[Recording]) -> pd.DataFrame:

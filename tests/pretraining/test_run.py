@@ -96,9 +96,11 @@ def test_a_killed_training_ends_with_the_same_numbers(finished, music, tmp_path,
 
 def test_an_earlier_pretraining_is_the_start(finished, tmp_path):
     more = make_music(tmp_path / "more", count=3, seconds=4.0)
-    sources = Sources([str(more)], start_from=finished.folder)
+    sources = Sources([str(more)], start_from=finished.folder, terms="CC BY 4.0")
     plan = make_plan(copies=0, epochs=1, learning_rate=1e-12)
     done = pretrain(plan, sources, tmp_path / "out", TinyTeacher)
+    terms = json.loads((done.folder / "pretraining.json").read_text())["terms"]
+    assert terms.endswith("recordings: CC BY 4.0; of its start: CC0")
     with (
         np.load(finished.folder / "statistics.npz") as a,
         np.load(done.folder / "statistics.npz") as b,
