@@ -228,8 +228,8 @@ class Start(Settings):
     """A trained model to start from: its weights by layer name, its front end and network."""
 
     start_from: Path | None = None
-    """Model to start from: a run folder, a folder of adff-pretrain, or a model.keras in one.
-    Default: random weights."""
+    """Model to start from: a run folder, a folder of adff-pretrain, a model.keras in one, or
+    `pretrained`, the model that ships. Default: random weights."""
     freeze: int = Field(0, ge=0)
     """Number of first epochs in which transferred layers do not change; their batch norm is in
     evaluation mode."""

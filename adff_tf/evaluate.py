@@ -30,7 +30,8 @@ A run's model is scored on its own segments, as in training, and an export on wi
 @dataclasses.dataclass(frozen=True)
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, a model.keras in one, an export's saved_model, or its .tflite."""
+    """A run folder of adff-train, a model.keras in one, an export's saved_model or .tflite, or
+    `pretrained`, the model that ships."""
     data: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PATH")] = ()
     """A data set's folder or a CSV file (path,valence,arousal[,group]); once for each of several
     data sets."""

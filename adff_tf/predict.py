@@ -63,7 +63,8 @@ class Output:
 @dataclasses.dataclass(frozen=True)
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, a model.keras in one, an export's saved_model, or its .tflite."""
+    """A run folder of adff-train, a model.keras in one, an export's saved_model or .tflite, or
+    `pretrained`, the model that ships."""
     output: tyro.conf.OmitArgPrefixes[Output]
     threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """.tflite only: threads of LiteRT; 2 by default."""

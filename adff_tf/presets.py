@@ -73,7 +73,9 @@ def finetune() -> Experiment:
     base = fast()
     return base.model_copy(
         update={
-            "training": base.training.model_copy(update={"epochs": 8, "learning_rate": 3e-4}),
+            "training": base.training.model_copy(
+                update={"epochs": 8, "batch_size": 16, "learning_rate": 5e-4}
+            ),
             "augmentation": Augmentation(mixup=0.4, bandwidth=0.5),
         }
     )

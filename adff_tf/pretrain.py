@@ -19,7 +19,7 @@ from .support.files import expand_user
 DESCRIPTION = """Teach ADFF the features of MusiCNN, a music tagger, on recordings without labels.
 Then train on labels from there: adff-train --start-from OUT.
 
-adff-pretrain ~/Music /archive/games --out pretrained: folders and files, searched to the bottom.
+adff-pretrain ~/Music /archive/games --out pretraining: folders and files, searched to the bottom.
 
 The teacher's weights are in the package musicnn: pip install --no-deps musicnn==0.1.0. It is not
 imported, and nothing is downloaded. The same command resumes a stopped pre-training."""

@@ -29,7 +29,7 @@ be killed: the same command resumes the run. The exit status is 0 when every fil
 MODEL = tyro.conf.arg(
     metavar="MODEL",
     help="A run folder of adff-train or a model.keras in one, an export's saved_model, or an "
-    "export's .tflite.",
+    "export's .tflite, or `pretrained`, the model that ships.",
 )
 SOURCES = tyro.conf.arg(
     metavar="SOURCE…",

@@ -31,7 +31,7 @@ HEADER = ("artifact", "MB", "worst", "of music", "mean", "ms a window", "")
 @dataclasses.dataclass(frozen=True)
 class Options:
     model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, or a model.keras in one."""
+    """A run folder of adff-train, a model.keras in one, or `pretrained`, the model that ships."""
     out: Path
     """Folder for the artifacts, new or empty."""
     formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite")

@@ -47,8 +47,8 @@ class EmotionModel:
         """Return the model at `path`, identified by `backends.locate`.
 
         Args:
-            path: a run folder, a `model.keras` in one, an export or its `saved_model`, or an
-                export's `.tflite`.
+            path: a run folder, a `model.keras` in one, an export or its `saved_model`, an export's
+                `.tflite`, or "pretrained", the model that ships.
             threads: LiteRT's, 1 to 64; 2 by default.
 
         Raises:

@@ -5,5 +5,6 @@ layers.py      the paper's layers
 lstm.py        the Bi-LSTM with one time loop for both directions
 network.py     ADFF: levels, fusion, head
 model_file.py  `model.keras` and the settings beside it
+shipped.py     the model that ships with the package
 servable.py    waveform to outputs as one TensorFlow function, saved with a run
 """

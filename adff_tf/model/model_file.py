@@ -21,29 +21,34 @@ import pydantic
 from .. import __version__
 from ..config import Experiment, Frontend, list_problems
 from ..errors import InputError, format_list
-from ..support.files import expand_user
 from ..tasks import TASKS
+from . import shipped
+from .shipped import resolve_model
 
 if TYPE_CHECKING:
     import keras
 
 AGAIN = "Copy it from the run again, or train again"
 PRETRAINING = "pretraining.json"  # marks a network whose head is not trained
-ALLOWED = "give a run folder, as adff_tf.train writes it, or a model.keras in one"
+ALLOWED = (
+    "give a run folder, as adff_tf.train writes it, a model.keras in one, or the word "
+    f"{shipped.NAME} for the model that ships with adff-tf"
+)
 
 
 def find_model(path: str | Path, with_head: bool = True) -> tuple[Path, Experiment]:
     """Return a model file and the settings of its run.
 
     Args:
-        path: a run folder, a fold's folder, or a `model.keras` in one.
+        path: a run folder, a fold's folder, a `model.keras` in one, or the word `pretrained`
+            (`shipped.resolve_model`).
         with_head: refuse a pre-training, whose prediction head is not trained.
 
     Raises:
         InputError: anything else, a run that is not finished, a damaged file, a run of another
             version, or a model and settings of different trainings (front end, window or task).
     """
-    file = _find_file(expand_user(path).absolute())
+    file = _find_file(resolve_model(path))
     if with_head and (run_folder_of(file) / PRETRAINING).is_file():
         raise InputError(
             f"{file} is pre-trained on music without labels, and cannot predict yet: train it by "

@@ -24,6 +24,7 @@ from ..inference.backends import Kind, load_backend, locate
 from ..inference.emotion import Emotion
 from ..inference.model import EmotionModel
 from ..model.model_file import find_model, load_network
+from ..model.shipped import resolve_model
 from ..reports.report import write_evaluation_report
 from ..support import environment
 from ..support.console import SILENT, Reporter
@@ -155,7 +156,7 @@ class _ScoredModel:
 
     @classmethod
     def load(cls, path: str | Path) -> "_ScoredModel":
-        location = locate(path)
+        location = locate(resolve_model(path))  # the shipped model's network, not its .tflite
         if location.kind == Kind.RUN:
             file, experiment = find_model(location.path)
             network = load_network(file)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Experiment, Settings
 from ..errors import InputError, format_list
 from ..inference.description import FILE
+from ..model import shipped
 from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
 from ..support.commandline import parse_known
 from ..support.files import atomic_write, expand_user
@@ -115,7 +116,11 @@ def read_terms(run: Path) -> str:
 
     for file, read in (
         (run / PRETRAINING, lambda content: content["terms"]),
-        (run / "metrics.json", lambda content: datasets.terms(content["source"])),
+        # the shipped model's states its own
+        (
+            run / "metrics.json",
+            lambda content: content.get("terms") or datasets.terms(content["source"]),
+        ),
         (run / FILE, lambda content: content["terms"]),
     ):
         if file.is_file():
@@ -149,7 +154,7 @@ def take_over(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
 def adopt(experiment: Experiment, path: str | Path) -> Experiment:
     """Return the experiment with the front end, network and segment of the start at a path."""
     start = find_start(path)
-    path = expand_user(path).absolute()
+    path = shipped.NAME if str(path) == shipped.NAME else expand_user(path).absolute()
     segments = {name: getattr(start.experiment.segments, name) for name in ("seg_len", "seg_num")}
     provenance = {"start_from": path, "start_sha256": start.sha256, "start_terms": start.terms}
     return experiment.model_copy(

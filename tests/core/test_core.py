@@ -33,6 +33,13 @@ def test_table():
     assert values.endswith(str(SONG))
 
 
+def test_the_shipped_model():
+    done = run("adff_tf.predict", "pretrained", SONG)
+    assert done.returncode == 0, done.stderr
+    valence, arousal = map(float, done.stdout.splitlines()[1].split()[1:3])
+    assert -1.5 < valence < 1.5 and -1.5 < arousal < 1.5
+
+
 def test_json():
     done = run("adff_tf.predict", MODEL, SONG, "--format", "json", "--hop", "0.25")
     assert done.returncode == 0, done.stderr

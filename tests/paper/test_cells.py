@@ -119,7 +119,7 @@ def test_a_test_whose_model_failed_fails_too(tmp_path, monkeypatch):
 
 def test_processes_share_the_runs_and_take_over_from_a_killed_process(tmp_path):
     command = [sys.executable, "-m", "adff_tf.reproduce", "table2", *TINY, "--hold-out"]
-    command += ["--seg-nums", "12", "14", "16", "--out", str(tmp_path / "out")]
+    command += ["--seg-nums", "14", "16", "--out", str(tmp_path / "out")]
     one, two = (_start(command, tmp_path / f"{k}.txt") for k in (1, 2))
 
     def started(k):
@@ -134,11 +134,11 @@ def test_processes_share_the_runs_and_take_over_from_a_killed_process(tmp_path):
     assert two.wait(timeout=180) == 0, (tmp_path / "2.txt").read_text()
     one.wait()
     finished = {file.parent.name for file in (tmp_path / "out/cells").glob("*/report.md")}
-    assert len(finished) == 3
+    assert len(finished) == 2
     # at no other time did both work on one run
     assert set(started(1)) & set(started(2)) <= {held_when_killed}
     assert set(started(1)) | set(started(2)) == finished
-    assert "3 of 3 runs are finished" in (tmp_path / "out/table2.md").read_text()
+    assert "2 of 2 runs are finished" in (tmp_path / "out/table2.md").read_text()
 
 
 def _start(command, log):

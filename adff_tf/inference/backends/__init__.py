@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...support.files import expand_user
+from ...model import shipped
 from ..description import Description
 
 Outputs = dict[str, np.ndarray]
@@ -70,12 +70,12 @@ def locate(path: str | Path) -> Location:
 
     Args:
         path: a run folder, a `model.keras` in one, an export, its `saved_model` or
-            `saved_model/1`, or a `.tflite`.
+            `saved_model/1`, a `.tflite`, or the word `pretrained`: the shipped model's `.tflite`.
 
     Raises:
         InputError: there is no model.
     """
-    given = expand_user(path).absolute()
+    given = shipped.QUICK if str(path) == shipped.NAME else shipped.resolve_model(path)
     if given.suffix.lower() == ".tflite":
         return Location(Kind.LITERT, given)
     for folder in (given, given / "1", given / "saved_model" / "1"):
