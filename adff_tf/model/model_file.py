@@ -23,7 +23,6 @@ from ..config import Experiment, Frontend, list_problems
 from ..errors import InputError, format_list
 from ..tasks import TASKS
 from . import shipped
-from .shipped import resolve_model
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +47,7 @@ def find_model(path: str | Path, with_head: bool = True) -> tuple[Path, Experime
         InputError: anything else, a run that is not finished, a damaged file, a run of another
             version, or a model and settings of different trainings (front end, window or task).
     """
-    file = _find_file(resolve_model(path))
+    file = _find_file(shipped.resolve_model(path))
     if with_head and (run_folder_of(file) / PRETRAINING).is_file():
         raise InputError(
             f"{file} is pre-trained on music without labels, and cannot predict yet: train it by "

@@ -74,7 +74,7 @@ def test_a_stopped_export_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_killed_export_leaves_nothing_to_the_next(tmp_path, number):
     """It removes its files itself where the signal lets it; otherwise the next export does."""
     run = save_run(tmp_path / "run")
