@@ -15,7 +15,9 @@ import tyro
 
 from .audio import SUFFIXES, find_recordings
 from .errors import InputError, format_list
+from .inference.backends import Choice, is_model, load_backend, locate
 from .inference.formats import Format
+from .model import shipped
 from .support import console
 from .support.files import disk_full_error, ensure_writable, expand_user, is_disk_full
 
@@ -28,11 +30,13 @@ STOPPED = "stopped. The lines printed so far are good."
 
 DESCRIPTION = """Predict valence and arousal (or the emotion class) of songs.
 
-adff-predict runs/PMEmo2019-both song.mp3: a table; --format json adds the curve over time.
+adff-predict song.mp3: a table, by the model that ships; --format json adds the curve over time.
 
-adff-predict MODEL ~/Music --format csv > moods.csv: a folder of songs, one row a song.
+adff-predict runs/PMEmo2019-both song.mp3: by a model of your own.
 
-ffmpeg -i film.mkv -f wav - | adff-predict MODEL -: a recording from standard input.
+adff-predict ~/Music --format csv > moods.csv: a folder of songs, one row a song.
+
+ffmpeg -i film.mkv -f wav - | adff-predict -: a recording from standard input.
 
 A song that cannot be used is named on standard error, the other songs go on, and the exit status
 is 2."""
@@ -42,14 +46,14 @@ is 2."""
 class Output:
     """How predictions are printed and drawn."""
 
-    songs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SONG…")]]
-    """Recordings, folders of them (searched with their subfolders), or - for standard input."""
     format: Format = "table"
     """table: for reading. json: one object a line, with the curve. csv: one row a song."""
     hop: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
     """Seconds from one window of the curve to the next; half a window by default."""
     scale: Annotated[tuple[float, float], tyro.conf.arg(metavar="LOW HIGH")] = (-1.0, 1.0)
     """Lowest and highest value of valence and arousal, such as 0 1 or 1 9."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
+    """Share of the songs whose interval holds their true value, 0 to 1."""
     curve: bool = False
     """table and csv: one row a window instead of one row a song."""
     plot: bool = False
@@ -62,12 +66,16 @@ class Output:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
-    """A run folder of adff-train, a model.keras in one, an export's saved_model or .tflite, or
-    `pretrained`, the model that ships."""
+    paths: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="[MODEL] SONG…")]]
+    """A model, if not the one that ships: a run folder of adff-train, a model.keras in one, or an
+    export's saved_model or .tflite, or hf://USER/NAME on the Hugging Face Hub. Then recordings,
+    folders of them (searched with their subfolders), or - for standard input."""
     output: tyro.conf.OmitArgPrefixes[Output]
+    backend: Choice = "auto"
+    """litert: without TensorFlow, by the model's .tflite. keras: by TensorFlow. auto: litert where
+    the model has a .tflite."""
     threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """.tflite only: threads of LiteRT; 2 by default."""
+    """LiteRT's threads; 2 by default."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,11 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-predict", DESCRIPTION, Options, arguments)
-    songs, unusable = find_songs(options.output.songs)
-    from .inference.backends import load_backend, locate
+    given, paths = split_model(options.paths)
+    songs, unusable = find_songs(paths)
+    location = locate(given or shipped.NAME, options.backend)
     from .inference.model import EmotionModel
 
-    location = locate(options.model)
+    if given is None:
+        console.Terminal(stderr=True).log(shipped.describe())
     if location.needs_tensorflow:
         console.import_tensorflow()
         import tensorflow as tf
@@ -90,6 +100,21 @@ def _main(arguments: list[str]) -> None:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     model = EmotionModel(*load_backend(location, options.threads))
     predict_songs(model, songs, options.output, unusable)
+
+
+def split_model(paths: Sequence[Path]) -> tuple[Path | None, Sequence[Path]]:
+    """Return the model that is given first, None for the one that ships, and the songs.
+
+    Raises InputError where several paths are given and the first is nothing that exists.
+    """
+    first = paths[0] if paths else STDIN
+    if first != STDIN and is_model(first):
+        return first, paths[1:]
+    if len(paths) > 1 and first != STDIN and not expand_user(first).exists():
+        raise InputError(
+            f"{first} is not there: give a model (a run folder, a .tflite, …) or a recording first"
+        )
+    return None, paths
 
 
 def find_songs(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
@@ -137,11 +162,13 @@ def predict_songs(
         InputError: before the first song, for an unusable option; after the last one, for unusable
             songs. Exits with 2 where the only song was unusable.
     """
+    from .inference.calibration import check_level
     from .inference.emotion import check_scale
     from .inference.formats import make_format
 
     model.hop_samples(options.hop)
     check_scale(*options.scale)
+    check_level(options.level)
     pictures = _make_pictures(options)
     render = make_format(options.format, options.curve)
     terminal, bad = console.Terminal(stderr=True), list(unusable)
@@ -151,7 +178,8 @@ def predict_songs(
         for song in songs:
             on_progress = _song_progress(song, advance)
             try:
-                emotion = _predict(model, song, options, on_progress).rescaled(*options.scale)
+                emotion = _predict(model, song, options, on_progress)
+                emotion = emotion.rescaled(*options.scale).at_level(options.level)
             except InputError as error:
                 bad.append(str(error))
                 terminal.log(f"error: {error}")
@@ -246,7 +274,7 @@ def _make_pictures(options: Output):
         raise InputError(
             f"--out {folder} cannot be written: {error.strerror}; give another folder"
         ) from None
-    from .reports.song_pictures import Pictures  # matplotlib's import takes a second
+    from .reports.picture_files import Pictures  # matplotlib's import takes a second
 
     return Pictures(folder)
 

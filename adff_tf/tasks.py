@@ -3,7 +3,8 @@
 Conventions. Valence and arousal are in [-1, 1]; a value >= 0 is the positive class. Quadrants are
 Russell's: Q1 (+V +A), Q2 (-V +A), Q3 (-V -A), Q4 (+V -A). A regression task has one network output
 per target, named after the target. A classification task has the single output `probabilities`, in
-the order of `classes`.
+the order of `classes`. A trained network has the output `distance` beside them, see
+`model.layers.Familiarity`.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROBABILITIES = "probabilities"
+DISTANCE = "distance"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
     parity.py              differences from the Keras model, and their bounds
     saved_model.py         the SavedModel and its signatures
     tflite.py              the TFLite files
+    hub.py                 the folder for the Hugging Face Hub
     warmup.py              warm-up requests for TensorFlow Serving
     serving/               configuration of TensorFlow Serving's container
     client.py              the program `adff-client`: predicts by TensorFlow Serving

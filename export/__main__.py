@@ -34,8 +34,9 @@ class Options:
     """A run folder of adff-train, a model.keras in one, or `pretrained`, the model that ships."""
     out: Path
     """Folder for the artifacts, new or empty."""
-    formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite")
-    """saved_model: for TensorFlow Serving. tflite: for LiteRT, on devices."""
+    formats: tuple[Literal["saved_model", "tflite", "hub"], ...] = ("saved_model", "tflite")
+    """saved_model: for TensorFlow Serving. tflite: for LiteRT, on devices. hub: a folder to upload
+    to the Hugging Face Hub."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-export", DESCRIPTION, Options, arguments)
     if not options.formats:
-        raise InputError("--formats is empty; give saved_model, tflite or both")
+        raise InputError("--formats is empty; give saved_model, tflite, hub or several of them")
     console.import_tensorflow()
     from .artifacts import export
 
@@ -69,8 +70,8 @@ def _table(done: "Export") -> str:
     """Return a row an artifact: size, differences from the Keras model, time a window."""
     rows: list[tuple[str, ...]] = [HEADER]
     for parity in done.artifacts:
-        is_file = "/" not in parity.artifact  # otherwise a signature of the artifact above
-        size = f"{_size(done.folder / parity.artifact) / 1e6:.1f}" if is_file else ""
+        file = done.folder / parity.artifact  # not there: a signature of the artifact above
+        size = f"{_size(file) / 1e6:.1f}" if file.exists() else ""
         errors = (f"{e:.1e}" for e in (parity.worst, parity.worst_of_music, parity.mean))
         rows.append((parity.artifact, size, *errors, f"{1e3 * parity.seconds:.0f}", _note(parity)))
     return "\n".join(
@@ -83,6 +84,10 @@ def _note(parity: "Parity") -> str:
     """Return the mark of an artifact beyond its bounds."""
     if parity.is_within:
         return ""
+    if parity.distance is not None and parity.distance > parity.bound_distance:
+        return (
+            f"`distance` is off by {parity.distance:.0%}, its bound is {parity.bound_distance:.0%}"
+        )
     place = f"at {parity.worst_window}"
     if not parity.may_miss:
         return f"beyond its bound of {parity.bound_worst:g}, {place}"
@@ -104,6 +109,8 @@ def _next_steps(options: Options) -> list[str]:
         compose = f"docker compose -f {out}/serving/compose.yaml up"
         lines.append(f"  {compose}      (TensorFlow Serving)")
         lines.append("  adff-client localhost:8500 SONG")
+    if "hub" in options.formats:
+        lines.append(f"  hf upload USER/NAME {out}/hub      (to the Hugging Face Hub)")
     return lines
 
 

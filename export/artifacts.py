@@ -2,6 +2,7 @@
 
 saved_model/1/               for TensorFlow Serving, see saved_model.py
 adff_float32.tflite …        for devices, see tflite.py
+hub/                         for the Hugging Face Hub, see hub.py
 example.py                   predicts by a .tflite, with requirements.txt
 serving/                     configuration of a TensorFlow Serving container
 model.keras, config.json     the source of the artifacts; model_card.md where the run has one
@@ -25,9 +26,10 @@ import tensorflow as tf
 from adff_tf import __version__
 from adff_tf.errors import InputError
 from adff_tf.inference.description import FILE
+from adff_tf.inference.hub import TFLITE, import_hub
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import servable
-from adff_tf.model.model_file import find_model
+from adff_tf.model.model_file import find_model, load_network
 from adff_tf.support.console import SILENT, Reporter
 from adff_tf.support.files import check_empty, expand_user
 from adff_tf.support.locks import LOCK, lock_folder
@@ -36,7 +38,7 @@ from . import saved_model, tflite, warmup
 from .parity import INFORMATIVE_STD, Parity, compare, prediction_std
 from .trained_model import TRAINED_ON, TrainedModel
 
-Format = Literal["saved_model", "tflite"]
+Format = Literal["saved_model", "tflite", "hub"]
 
 EXAMPLE = '''"""Predict the emotion of a song: python example.py adff_int8.tflite song.wav"""
 
@@ -90,8 +92,11 @@ def export(
 
     Raises:
         LockedError: another export writes to `folder`.
-        InputError: a model that cannot be used, a folder that is not empty, or a full disk.
+        InputError: a model that cannot be used, a folder that is not empty, a full disk, or `hub`
+            without huggingface_hub.
     """
+    if "hub" in formats:
+        import_hub()  # raises before any work
     folder = expand_user(folder)
     if folder.resolve() == Path.cwd():  # the export replaces its folder
         raise InputError(f"`out` {folder} is the current folder; give a folder in it or elsewhere")
@@ -190,7 +195,21 @@ def _write_tflite(trained: TrainedModel, folder: Path, reporter: Reporter) -> It
     (folder / "requirements.txt").write_text(REQUIREMENTS)
 
 
-_WRITERS = {"saved_model": _write_saved_model, "tflite": _write_tflite}
+def _write_hub(trained: TrainedModel, folder: Path, reporter: Reporter) -> Iterator[Parity]:
+    from . import hub  # needs the extra
+
+    reporter.log("hub …")
+    place = folder / hub.FOLDER
+    hub.write(trained, place)
+    network = servable.without_cudnn(load_network(place))
+    for name, model in (
+        (hub.FOLDER, EmotionModel.from_network(network, trained.experiment)),
+        (f"{hub.FOLDER}/{TFLITE}", EmotionModel.load(place)),
+    ):
+        yield compare(name, model.predict_windows, trained.windows, trained.reference)
+
+
+_WRITERS = {"saved_model": _write_saved_model, "tflite": _write_tflite, "hub": _write_hub}
 
 
 def _write_companions(trained: TrainedModel, folder: Path, formats: Sequence[Format]) -> None:

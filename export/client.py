@@ -9,6 +9,7 @@ import dataclasses
 import math
 import urllib.parse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -45,6 +46,8 @@ A song that cannot be used is named on standard error, the other songs go on, an
 class Options:
     host: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="HOST")]]
     """host or host:port for gRPC, http://host:port or https://host for REST."""
+    songs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SONG…")]]
+    """Recordings, folders of them (searched with their subfolders), or - for standard input."""
     output: tyro.conf.OmitArgPrefixes[predict.Output]
     name: str = "adff"
     """Name that the model is served under."""
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-client", DESCRIPTION, Options, arguments)
-    songs, unusable = predict.find_songs(options.output.songs)
+    songs, unusable = predict.find_songs(options.songs)
     served = ServedModel(options.name, options.model_version, options.version_label)
     try:
         server = connect(options.host, served, options.deadline, options.retries)

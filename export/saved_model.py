@@ -27,7 +27,7 @@ import tensorflow as tf
 from adff_tf.config import Experiment
 from adff_tf.model import log_mel as front_end
 from adff_tf.model import servable
-from adff_tf.tasks import TASKS
+from adff_tf.tasks import PROBABILITIES
 
 Outputs = dict[str, tf.Tensor]
 
@@ -52,14 +52,13 @@ def write(network: keras.Model, experiment: Experiment, description: dict, folde
 def signatures(twin: keras.Model, experiment: Experiment, description: dict) -> dict[str, Callable]:
     """Return the SavedModel's functions by name. twin: of `servable.without_cudnn`."""
     window, frames, mels = (description[key] for key in ("window", "frames", "mels"))
-    is_regression = TASKS[experiment.task].is_regression
 
     # a session does not check its inputs against their declared shape: ensure_shape does
     @_function(tf.TensorSpec((None, frames, mels), tf.float32, "log_mel"))
     def log_mel(log_mel):
         log_mel = tf.ensure_shape(log_mel, (None, frames, mels))
         outputs = twin(log_mel, training=False).items()
-        flat = {name: value[:, 0] if is_regression else value for name, value in outputs}
+        flat = {name: value if name == PROBABILITIES else value[:, 0] for name, value in outputs}
         return _nan_where_not_finite(log_mel, flat)
 
     @_function(tf.TensorSpec((None, window), tf.float32, "waveform"))

@@ -17,6 +17,7 @@ import numpy as np
 from adff_tf.errors import InputError
 from adff_tf.inference.description import AGAIN, Description
 from adff_tf.inference.model import EmotionModel
+from adff_tf.tasks import PROBABILITIES
 
 GRPC_PORT, REST_PORT = 8500, 8501  # the official container's
 BACKOFF_S = 0.5  # before the first retry; each later retry waits twice as long
@@ -184,9 +185,11 @@ class ServerBackend:
     def predict(self, waveforms: np.ndarray) -> Arrays:
         """See `inference.backends.Backend`. Raises ServerError."""
         task, host = self._description.task, self._server.host
-        outputs = self._server.call("serving_default", {"waveform": waveforms}, task.outputs)
-        shape = (len(waveforms),) if task.is_regression else (len(waveforms), len(task.classes))
+        names = self._description.outputs
+        outputs = self._server.call("serving_default", {"waveform": waveforms}, names)
         for name, values in outputs.items():
+            classes = (len(task.classes),) if name == PROBABILITIES else ()
+            shape = (len(waveforms), *classes)
             if values.shape != shape or values.dtype != np.float32:
                 raise ServerError(
                     f"{host} answered {len(waveforms)} windows with {name} of shape "

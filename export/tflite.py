@@ -19,10 +19,7 @@ the cost.
 """
 
 import contextlib
-import hashlib
 import io
-import json
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -35,14 +32,12 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.qtyping import TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from adff_tf.config import Experiment
 from adff_tf.inference.backends import Outputs
-from adff_tf.inference.description import FILE
-from adff_tf.model import log_mel as front_end
+from adff_tf.inference.description import append
+from adff_tf.model.convert import convert, window_function
 from adff_tf.support.console import silence_stderr
-from adff_tf.tasks import TASKS
 
 # Quantised operations, by a pattern of the output's name. The LSTMs' loops (`loop3/…`) cannot be
 # calibrated. XNNPACK cannot be set up with the fully connected layers of squeeze-and-excitation.
@@ -73,39 +68,31 @@ def files(
         description: of `inference.description.describe`.
         calibration: windows of music `(samples,)`, like the training set's, for int8_full.
     """
-    frontend, frames, window = experiment.frontend, experiment.frames, description["window"]
-
-    def from_waveform(waveform):
-        return network(front_end.log_mel(waveform, frontend, "float32")[:, :frames], training=False)
+    frames = experiment.frames
 
     def from_log_mel(log_mel):
         return network(log_mel, training=False)
 
-    waveform = tf.TensorSpec((1, window), tf.float32, "waveform")
-    model = _with_unique_names(_convert(from_waveform, waveform, experiment))
-    yield "adff_float32.tflite", append_description(model, description)
+    model = _with_unique_names(convert(*window_function(network, experiment)))
+    yield "adff_float32.tflite", append(model, description)
     for name, recipe, ranges in (
         ("adff_float16", _float16, None),
         ("adff_int8", _int8, None),
         ("adff_int8_full", _int8_full, _measure_ranges(model, calibration)),
     ):
-        yield f"{name}.tflite", append_description(_quantise(model, recipe, ranges), description)
+        yield f"{name}.tflite", append(_quantise(model, recipe, ranges), description)
     log_mel = tf.TensorSpec((1, frames, description["mels"]), tf.float32, "log_mel")
-    model = _convert(from_log_mel, log_mel, experiment)
+    model = convert(from_log_mel, log_mel)
     yield (
         "adff_log_mel_float32.tflite",
-        append_description(model, description | {"input": "log_mel"}),
+        append(model, description | {"input": "log_mel"}),
     )
 
 
-def append_description(model: bytes, description: dict) -> bytes:
-    """Return a TFLite model with its description, size and hash appended."""
-    content = description | {"size": len(model), "sha256": hashlib.sha256(model).hexdigest()}
-    file = io.BytesIO(model)
-    with zipfile.ZipFile(file, "a") as archive:
-        # ZipInfo is dated 1980, so that the bytes are the same every time
-        archive.writestr(zipfile.ZipInfo(FILE), json.dumps(content, indent=2))
-    return file.getvalue()
+def float16(network: keras.Model, experiment: Experiment, description: dict) -> bytes:
+    """Return the content of adff_float16.tflite alone. Args: as for `files`."""
+    model = _with_unique_names(convert(*window_function(network, experiment)))
+    return append(_quantise(model, _float16), description)
 
 
 def load_function(file: Path) -> Callable[[np.ndarray], Outputs]:
@@ -114,32 +101,6 @@ def load_function(file: Path) -> Callable[[np.ndarray], Outputs]:
         run = Interpreter(model_path=str(file), num_threads=2).get_signature_runner()
     (name,) = run.get_input_details()
     return lambda value: run(**{name: value})
-
-
-def _convert(function: Callable, spec: tf.TensorSpec, experiment: Experiment) -> bytes:
-    """Return a function of one tensor to outputs by name as a float32 TFLite model.
-
-    The LSTMs' loops convert to builtin operations only with a fixed batch and constant weights.
-    """
-    task = TASKS[experiment.task]
-    traced = tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
-    # the frozen function returns a list, in this order
-    names = list(tf.nest.flatten({name: name for name in traced.structured_outputs}))
-    with silence_stderr():  # C++ lists ignored operations
-        frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
-    module = tf.Module()
-
-    @tf.function(input_signature=[spec], autograph=False)
-    def predict(argument):
-        outputs = zip(names, frozen(argument), strict=True)
-        return {name: value[:, 0] if task.is_regression else value for name, value in outputs}
-
-    module.predict = predict
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [predict.get_concrete_function()], module
-    )
-    with silence_stderr():
-        return converter.convert()
 
 
 # === Quantisation ===

@@ -14,11 +14,13 @@ import pandas as pd
 from adff_tf.config import Experiment
 from adff_tf.errors import InputError
 from adff_tf.inference.backends import Outputs
+from adff_tf.inference.calibration import read_calibration
 from adff_tf.inference.description import describe
 from adff_tf.inference.model import EmotionModel, check_finite
 from adff_tf.model import log_mel, servable
 from adff_tf.model.model_file import load_network, run_folder_of
-from adff_tf.model.network import build_adff
+from adff_tf.model.network import build_adff, with_distance
+from adff_tf.tasks import DISTANCE
 from adff_tf.training.start import heard_tracks, read_terms
 
 from .comparison_windows import MUSIC, music_windows, stress_windows
@@ -63,7 +65,8 @@ class TrainedModel:
         network = servable.without_cudnn(load_network(file))
         _check_network(file, network, experiment)
         run = run_folder_of(file)
-        description = describe(experiment, read_terms(run))
+        has_distance, calibration = DISTANCE in network.output, read_calibration(run)
+        description = describe(experiment, read_terms(run), has_distance, calibration)
         window, rate = description["window"], description["sample_rate_hz"]
         source, music = music_windows(run, COMPARED, window, rate, seed=0)
         windows = {f"{MUSIC} {k}": samples for k, samples in enumerate(music)}
@@ -95,12 +98,18 @@ class TrainedModel:
 
 def _check_network(file: Path, network: keras.Model, experiment: Experiment) -> None:
     """Raise InputError where the settings describe another network than the file holds."""
-    expected = [weight.shape for weight in build_adff(experiment, "float32").weights]
-    if expected != [weight.shape for weight in network.weights]:
+    described = build_adff(experiment, "float32")
+    if DISTANCE in network.output:
+        described = with_distance(described)
+    if _shapes(described) != _shapes(network):
         raise InputError(
             f"{file} and the config.json of its run do not belong together: the settings of "
             "network and segments there describe another network. Copy both from the run again"
         )
+
+
+def _shapes(network: keras.Model) -> dict[str, list]:
+    return {layer.name: [w.shape for w in layer.weights] for layer in network.layers}
 
 
 def training_features(file: Path, experiment: Experiment) -> pd.DataFrame | None:

@@ -7,8 +7,9 @@
 2. OUT/model: that model with its weights rounded to float16, so that it, the float16 and the
    float32 artifact are one network, in a compressed `model.keras`.
 3. OUT/export: its `.tflite` files (`adff-export`).
-4. adff_tf/pretrained/: `model.keras`, `config.json`, `metrics.json`, `adff_float16.tflite`,
-   `adff_int8.tflite`, `heard.csv`, `model_card.md`. Exits with an error above 16 MB.
+4. adff_tf/pretrained/: `model.keras`, `config.json`, `metrics.json`, `calibration.json`,
+   `adff_float16.tflite`, `adff_int8.tflite`, `heard.csv`, `model_card.md`. Exits with an error
+   above 16 MB.
 
 Where the start has heard the songs without their labels, they are scored nevertheless, and the card
 says so. A repeated call resumes.
@@ -26,6 +27,7 @@ import pandas as pd
 
 from adff_tf.config import Data, Experiment, Validation
 from adff_tf.export.artifacts import export
+from adff_tf.inference.calibration import FILE as CALIBRATION
 from adff_tf.model.model_file import find_model, load_network
 from adff_tf.presets import finetune
 from adff_tf.support.console import Terminal
@@ -75,7 +77,7 @@ def round_weights(model: Path, folder: Path) -> Path:
     (folder / "config.json").write_text(without_paths(experiment).to_json())
     heard = heard_tracks(file, experiment)[["features"]].drop_duplicates()
     heard.sort_values("features").to_csv(folder / HEARD, index=False)
-    for name in ("index.csv", "environment.json"):
+    for name in ("index.csv", "environment.json", CALIBRATION):
         shutil.copyfile(model / name, folder / name)
     metrics = public_metrics(json.loads((model / "metrics.json").read_text()))
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
@@ -189,7 +191,7 @@ def main() -> None:
     shutil.rmtree(given.out / "export", ignore_errors=True)
     export(model, given.out / "export", ["tflite"], Terminal())
     PACKAGE.mkdir(exist_ok=True)
-    for name in ("model.keras", "config.json", "metrics.json", HEARD):
+    for name in ("model.keras", "config.json", "metrics.json", CALIBRATION, HEARD):
         shutil.copyfile(model / name, PACKAGE / name)
     for name in ARTIFACTS:
         shutil.copyfile(given.out / "export" / name, PACKAGE / name)

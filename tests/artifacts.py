@@ -16,14 +16,15 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from adff_tf.inference.backends import Outputs
+from adff_tf.inference.calibration import Calibration
 from adff_tf.inference.description import FILE, Description, describe
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import log_mel as front_end
 from adff_tf.model.lstm import Bidirectional
 from adff_tf.model.model_file import find_model, load_network
-from adff_tf.model.network import build_adff
+from adff_tf.model.network import build_adff, with_distance
 from adff_tf.support.console import silence_stderr
-from adff_tf.tasks import TASKS
+from adff_tf.tasks import PROBABILITIES, TASKS
 
 from . import tiny
 
@@ -51,6 +52,13 @@ BAD_SAMPLES = [  # samples, their rate, and a part of the error
 ]
 
 
+CALIBRATION = Calibration(  # of every run made here
+    {name: tuple(k / 100 for k in range(1, 31)) for name in ("valence", "arousal", PROBABILITIES)},
+    {"valence": 0.1, "arousal": 0.2},
+    tuple(k / 10 for k in range(30)),
+)
+
+
 def music(seconds: float, seed: int = 0) -> np.ndarray:
     """Return noise whose loudness and colour wander, so that no two windows are alike."""
     rng, samples = np.random.default_rng(seed), int(seconds * RATE)
@@ -67,7 +75,8 @@ def save_run(folder: Path, task: str = "both") -> Path:
     network.get_layer("standardise").set_weights([np.full(128, -50.0), np.full(128, 20.0)])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(experiment.to_json())
-    network.save(folder / "model.keras")
+    with_distance(network).save(folder / "model.keras")
+    (folder / "calibration.json").write_text(json.dumps(CALIBRATION.as_dict()))
     return folder
 
 
@@ -146,15 +155,14 @@ def _portable(run: Path):
     for layer in network.layers:
         if isinstance(layer, Bidirectional):
             layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
-    is_regression = TASKS[experiment.task].is_regression
 
     def predict(waveform):
         log_mel = front_end.log_mel(waveform, experiment.frontend, "float32")
         outputs = network(log_mel[:, : experiment.frames], training=False)
-        return {name: v[:, 0] if is_regression else v for name, v in outputs.items()}
+        return {name: v if name == PROBABILITIES else v[:, 0] for name, v in outputs.items()}
 
     predict.network = network
-    return predict, describe(experiment, "no terms")
+    return predict, describe(experiment, "no terms", True, CALIBRATION)
 
 
 # === Models without a network ===

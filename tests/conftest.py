@@ -8,7 +8,9 @@ quiet_tensorflow()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="also run the full-size network")
+    parser.addoption(
+        "--slow", action="store_true", help="also run the full-size network and the notebook"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -16,4 +18,4 @@ def pytest_collection_modifyitems(config, items):
         return
     for item in items:
         if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="slow: the full-size network; run with --slow"))
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))

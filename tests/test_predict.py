@@ -76,6 +76,26 @@ def test_json_is_what_python_gives(run, songs, capsys):
     assert found["valence"] == pytest.approx(wanted["valence"], abs=1e-6)
 
 
+def test_without_a_model_the_shipped_one_answers(songs, capsys):
+    status, out, err = ask([songs / "b.wav", "--format", "json"], capsys)
+    assert status == 0 and "the one that ships; CC BY-NC-SA 4.0" in err and "4QAED" in err
+    wanted = EmotionModel.load().predict(songs / "b.wav").as_dict()
+    assert_same(json.loads(out), json.loads(json.dumps(wanted)))
+    both = ask([songs / "b.wav", songs / "album"], capsys)
+    assert both[0] == 0 and len(both[1].splitlines()) == 3
+
+
+def test_the_level_of_the_interval(run, songs, capsys):
+    widths = []
+    for level in ("0.5", "0.9"):
+        arguments = [run, songs / "b.wav", "--format", "json", "--level", level]
+        status, out, _ = ask(arguments, capsys)
+        found = json.loads(out)["interval"]
+        assert status == 0 and found["level"] == float(level)
+        widths.append(found["valence"][1] - found["valence"][0])
+    assert widths[0] < widths[1]
+
+
 def test_csv_of_a_folder_in_another_scale(run, songs, capsys):
     status, out, err = ask([run, songs, "--format", "csv", "--scale", "1", "9"], capsys)
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -98,7 +118,7 @@ def test_the_table_notes_a_padded_song(run, songs, capsys):
     _, out, _ = ask([run, songs], capsys)
     head, short, long = out.splitlines()
     assert (
-        head.split()[:3] == ["seconds", "valence", "arousal"]
+        head.split()[:4] == ["seconds", "valence", "interval", ".9"]
         and "padded with silence" in short
         and "padded" not in long
     )
@@ -207,9 +227,7 @@ def test_plots_are_there_as_soon_as_their_song_is_predicted(run, songs, tmp_path
     monkeypatch.setattr(model, "predict", stopped_at_the_second)
     found, _ = predict.find_songs([songs])
     with pytest.raises(KeyboardInterrupt):
-        predict.predict_songs(
-            model, found, predict.Output((songs,), plot=True, out=tmp_path / "plots")
-        )
+        predict.predict_songs(model, found, predict.Output(plot=True, out=tmp_path / "plots"))
     assert {file.name for file in (tmp_path / "plots").iterdir()} == {
         "a_1-curve.png", "a_1-curve.svg", "a_1-path.png", "a_1-path.svg"
     }  # fmt: skip
@@ -300,7 +318,11 @@ def test_three_hundred_damaged_files_give_a_value_or_a_message(run, tmp_path):
     [
         (["{run}"], "no song was given"),
         (["{run}", "{songs}/missing.wav"], "missing.wav"),
-        (["{songs}", "{songs}/b.wav"], "no run folder"),
+        ([], "no song was given"),
+        (["{songs}/no-run", "{songs}/b.wav"], "no-run is not there: give a model"),
+        (["{songs}/none.tflite", "{songs}/b.wav"], "none.tflite cannot be read"),
+        (["{run}", "{songs}/b.wav", "--level", "90"], "a level of 90"),
+        (["{run}", "{songs}/b.wav", "--backend", "litert"], "has no backend litert"),
         (["{run}", "{songs}/b.wav", "--hop", "0"], "a hop of 0.0 s"),
         (["{run}", "{songs}/b.wav", "--scale", "9", "1"], "scale from 9 to 1"),
         (["{run}", "{empty}"], "holds no recordings"),
@@ -378,7 +400,7 @@ def test_a_model_that_is_none(songs, tmp_path, capsys):
     for name, says in (
         ("text.tflite", "is no .tflite file"),
         ("missing.tflite", "No such file"),
-        ("missing", "there is no model"),
+        ("missing", "is not there: give a model"),
     ):
         status, out, err = ask([tmp_path / name, songs / "b.wav"], capsys)
         assert status == 2 and not out and says in err and "Traceback" not in err
@@ -390,7 +412,7 @@ def test_errors_have_a_line_a_song(models, songs, tmp_path, capsys):
     names = [tmp_path / "missing.wav", tmp_path / "short.wav", tmp_path / "text.wav"]
     status, out, err = ask([models["tflite"], songs / "b.wav", *names], capsys)
     head, long, short = out.splitlines()
-    assert status == 2 and head.split()[:3] == ["seconds", "valence", "arousal"]
+    assert status == 2 and head.split()[:2] == ["seconds", "valence"]
     assert "padded" in short and "padded" not in long
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     assert "missing.wav" in errors[0] and "text.wav" in errors[1] and "2 of 4" in errors[2]

@@ -39,6 +39,7 @@ class Engine:
         assert settings.decoders and settings.threads and settings.batch
         self._model, self._hop, self._columns = model, hop, Columns.of(model.task)
         self._threads, self._batch = settings.threads, settings.batch
+        self._level = settings.level
         setup = Setup(model.sample_rate_hz, model.window, hop, SLOTS)
         self._decoders = DecoderPool(setup, settings.decoders, settings.patience_s)
         self._executor = ThreadPoolExecutor(settings.threads, "predict")
@@ -82,7 +83,7 @@ class Engine:
             check_finite(emotion.windows)
         except InputError as error:
             return self._columns.error_row(file.path, replace(info, error=str(error)))
-        return self._columns.row(file.path, info, emotion)
+        return self._columns.row(file.path, info, emotion.at_level(self._level))
 
 
 @dataclass

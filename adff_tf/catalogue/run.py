@@ -32,7 +32,7 @@ from .settings import EngineSettings
 from .table import Columns, Counts, Parts
 
 RECORD = "score.json"
-FORMAT = 2  # of score.json and the tables; 1 had X_deviation for X_std
+FORMAT = 3  # of score.json and the tables; 2 had no intervals
 PART_FILES, PART_WINDOWS, PART_S = 2000, 200_000, 60.0  # a part is written at the first of these
 
 DEFAULT = EngineSettings()
@@ -90,7 +90,7 @@ def predict_catalogue(
         _check_format(folder)
         loaded, settings = _load(location, settings)
         hop = loaded.hop_samples(hop_s)
-        _keep_record(folder, location, loaded, hop)
+        _keep_record(folder, location, loaded, hop, settings.level)
         parts = Parts(folder, Columns.of(loaded.task))
         if retry_errors:
             reporter.log(f"{parts.forget_errors()} errors are tried again")
@@ -104,7 +104,9 @@ def predict_catalogue(
 # === The record ===
 
 
-def _keep_record(folder: Path, location: Location, model: EmotionModel, hop: int) -> None:
+def _keep_record(
+    folder: Path, location: Location, model: EmotionModel, hop: int, level: float
+) -> None:
     """Write the record, or check that it has the same settings. Raises InputError."""
     rate = model.sample_rate_hz
     now = {
@@ -114,6 +116,7 @@ def _keep_record(folder: Path, location: Location, model: EmotionModel, hop: int
         "sample_rate_hz": rate,
         "window_s": model.window / rate,
         "hop_s": hop / rate,
+        "level": level,
     }
     if not (folder / RECORD).is_file():
         with atomic_write(folder / RECORD) as temporary:
@@ -124,7 +127,8 @@ def _keep_record(folder: Path, location: Location, model: EmotionModel, hop: int
     if before != now:
         raise InputError(
             f"{folder} holds predictions with other settings, of {record.get('model')}:\n"
-            f"{differences(before, now)}\nGive another folder by `out`, or the same model and hop"
+            f"{differences(before, now)}\nGive another folder by `out`, or the same model, hop and "
+            "level"
         )
 
 

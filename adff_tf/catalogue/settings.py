@@ -1,4 +1,7 @@
-"""How a run uses its machines. No setting changes a value by more than 1e-5."""
+"""How a run uses its machines, and the level of its intervals.
+
+No other setting changes a value by more than 1e-5.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -6,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..errors import InputError
+from ..inference.calibration import LEVEL, check_level
 
 LEAST = {"cores_per_actor": 1, "decoders": 1, "threads": 1, "batch": 1, "patience_s": 1}
 
@@ -37,11 +41,14 @@ class EngineSettings:
     """Threads that predict, with a batch each; one a processor if not given, 2 with a GPU."""
     batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Windows predicted at once; 4 if not given, 32 with a GPU."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = LEVEL
+    """Share of the songs whose interval holds their true value, 0 to 1."""
     patience_s: Annotated[float, tyro.conf.arg(name="patience", metavar="S")] = 60.0
     """Seconds after which a decoder without progress is ended, and its file is an error."""
 
     def check(self) -> None:
         """Raise InputError for a setting out of range."""
+        check_level(self.level)
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:  # NaN too

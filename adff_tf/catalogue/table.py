@@ -10,8 +10,12 @@
         padded          whether the file is shorter than a window
         valence, arousal, valence_std, arousal_std, quadrant
                         as the model's task has them, in units of [-1, 1]
-        label, p_CLASS, quadrant
-                        for classes
+        valence_low, valence_high, arousal_low, arousal_high
+                        ends of the intervals, infinite with too few held-out songs; null where the
+                        model has no calibration
+        label, p_CLASS, quadrant, prediction_set
+                        for classes; the set is a list
+        unfamiliar      whether the file is unlike the model's training songs; null where unknown
         status          ok or error
         error           the reason, one line; null where status is ok
     OUT/curves/part-00000.parquet   a row a window
@@ -78,9 +82,12 @@ class Columns:
         is_regression = task.is_regression
         names = task.targets if is_regression else tuple(f"p_{name}" for name in task.classes)
         values = [(name, pa.float64()) for name in names]
-        values += [(f"{name}_std", pa.float64()) for name in names if is_regression]
-        values += [] if is_regression else [("label", pa.string())]
+        ends = ("std", "low", "high") if is_regression else ()
+        values += [(f"{name}_{end}", pa.float64()) for name in names for end in ends]
+        if not is_regression:
+            values += [("label", pa.string()), ("prediction_set", pa.list_(pa.string()))]
         values += [("quadrant", pa.string())] if task.name in ("both", "quadrant") else []
+        values += [("unfamiliar", pa.bool_())]
         outcome = [("status", pa.string()), ("error", pa.string())]
         songs = [*_FILE, *_LENGTH, *values, *outcome]
         curve = [("start", pa.float64()), ("end", pa.float64())]
@@ -93,8 +100,12 @@ class Columns:
         row = _file_columns(path, info) | {
             "seconds": emotion.seconds, "windows": len(emotion.start), "padded": emotion.is_padded,
             "label": emotion.label, "quadrant": emotion.quadrant, "status": Status.OK,
+            "prediction_set": list(emotion.prediction_set) or None,
+            "unfamiliar": emotion.is_unfamiliar,
         }  # fmt: skip
         row |= emotion.values | {f"{name}_std": value for name, value in emotion.std.items()}
+        for name, (low, high) in emotion.interval.items():
+            row |= {f"{name}_low": low, f"{name}_high": high}
         row |= {f"p_{name}": value for name, value in emotion.probabilities.items()}
         curve = {"start": emotion.start, "end": emotion.end}
         if self.task.is_regression:

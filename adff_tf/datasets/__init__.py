@@ -23,7 +23,7 @@ from ..support.files import check_utf8, expand_user
 from . import csv_file, deam, emomusic, merge, panda4q, pmemo, quadrants, synthetic
 from .index import Index, join
 
-__all__ = ["KINDS", "Index", "load", "load_all", "terms"]
+__all__ = ["KINDS", "Index", "kinds", "load", "load_all", "terms"]
 
 _MODULES = {
     module.NAME: module
@@ -93,12 +93,16 @@ def load_all(
     return join(indexes, weights)
 
 
+def kinds(source: str) -> list[str]:
+    """Return the kinds of the data sets that an index's `source` names, each once."""
+    return list(dict.fromkeys(re.findall(rf"(?:^|; )({'|'.join(_MODULES)}) \(", source)))
+
+
 def terms(source: str) -> str:
     """Return licence and citation of the data sets that an index's `source` names."""
-    names = re.findall(rf"(?:^|; )({'|'.join(_MODULES)}) \(", source)
-    if not names:
+    if not (names := kinds(source)):
         return f"not known: {source} is no data set of this version"
-    return " ".join(_MODULES[name].TERMS for name in dict.fromkeys(names))
+    return " ".join(_MODULES[name].TERMS for name in names)
 
 
 @contextlib.contextmanager

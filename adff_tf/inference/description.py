@@ -6,24 +6,31 @@ artifact. `Description.parse` reads it back. Fields of `adff.json`, format 1:
     format          number of this layout; a reader refuses another one
     adff_tf         version that made the artifact
     task            name in `adff_tf.tasks`
-    outputs         names of the outputs: targets, or `probabilities`
+    outputs         names of the outputs: targets, or `probabilities`; and `distance`, if there
     classes         names of the classes in the order of `probabilities`; empty for regression
     scale           [-1, 1], the scale of the targets
     sample_rate_hz  rate of the waveform, which is mono, full scale ±1
     window          samples of one window
     frames, mels    size of one window's log-mel
     terms           licence and citation of the training data
+    calibration     of `inference.calibration`; null or absent where the run has none
     size, sha256    of the FlatBuffer, in .tflite files alone
+    made_from       SHA-256 of the model.keras, in a run's model.tflite alone
     input           `log_mel` in adff_log_mel_float32.tflite, otherwise absent
     experiment      all settings of the training, as in config.json; needed for an evaluation
 """
 
+import hashlib
+import io
+import json
+import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import InputError
-from ..tasks import TASKS, Task
+from ..tasks import DISTANCE, TASKS, Task
+from .calibration import Calibration
 
 if TYPE_CHECKING:
     from ..config import Experiment
@@ -48,6 +55,8 @@ class Description:
         scale: lowest and highest value of the targets.
         terms: licence and citation of the training data.
         settings: of the training, as in config.json; empty where the artifact states none.
+        has_distance: whether the model has the output `distance`.
+        calibration: of intervals; None where the run has none.
     """
 
     task: Task
@@ -56,13 +65,27 @@ class Description:
     scale: tuple[float, float] = (-1.0, 1.0)
     terms: str = ""
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    has_distance: bool = False
+    calibration: Calibration | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, experiment: "Experiment", terms: str = "") -> "Description":
+    def of(
+        cls,
+        experiment: "Experiment",
+        terms: str = "",
+        has_distance: bool = False,
+        calibration: Calibration | None = None,
+    ) -> "Description":
         """Return the description of a run's model."""
         frontend = experiment.frontend
-        window = experiment.frames * frontend.hop_length
-        return cls(TASKS[experiment.task], frontend.sample_rate_hz, window, terms=terms)
+        return cls(
+            TASKS[experiment.task],
+            frontend.sample_rate_hz,
+            experiment.frames * frontend.hop_length,
+            terms=terms,
+            has_distance=has_distance,
+            calibration=calibration,
+        )
 
     @classmethod
     def parse(cls, content: Any, source: str) -> "Description":
@@ -85,7 +108,9 @@ class Description:
         if wrong:
             raise InputError(f"{source}: its description lacks {', '.join(wrong)}; {AGAIN}")
         task = TASKS.get(content["task"])
-        stated = tuple(content["outputs"]), tuple(content["classes"])
+        has_distance = DISTANCE in content["outputs"]
+        outputs = tuple(name for name in content["outputs"] if name != DISTANCE)
+        stated = outputs, tuple(content["classes"])
         if task is None or stated != (task.outputs, task.classes) or len(content["scale"]) != 2:
             raise InputError(
                 f"{source}: its description contradicts itself (task {content['task']!r}, outputs "
@@ -94,12 +119,16 @@ class Description:
         low, high = content["scale"]
         terms, settings = str(content.get("terms", "")), content.get("experiment") or {}
         rate, window = content["sample_rate_hz"], content["window"]
-        return cls(task, rate, window, (low, high), terms, settings)
+        known = content.get("calibration")
+        calibration = Calibration.parse(known, source) if known else None
+        if calibration and not set(task.outputs) <= set(calibration.scores):
+            raise InputError(f"{source}: its calibration lacks {task.outputs}; {AGAIN}")
+        return cls(task, rate, window, (low, high), terms, settings, has_distance, calibration)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the model's outputs."""
-        return self.task.outputs
+        return (*self.task.outputs, *([DISTANCE] if self.has_distance else []))
 
     @property
     def window_s(self) -> float:
@@ -107,14 +136,29 @@ class Description:
         return self.window / self.sample_rate_hz
 
 
-def describe(experiment: "Experiment", terms: str) -> dict[str, Any]:
+def append(model: bytes, description: dict[str, Any]) -> bytes:
+    """Return a TFLite model with its description, size and hash in a zip archive behind it."""
+    content = description | {"size": len(model), "sha256": hashlib.sha256(model).hexdigest()}
+    file = io.BytesIO(model)
+    with zipfile.ZipFile(file, "a") as archive:
+        # ZipInfo is dated 1980, so that the bytes are the same every time
+        archive.writestr(zipfile.ZipInfo(FILE), json.dumps(content, indent=2))
+    return file.getvalue()
+
+
+def describe(
+    experiment: "Experiment",
+    terms: str,
+    has_distance: bool = False,
+    calibration: Calibration | None = None,
+) -> dict[str, Any]:
     """Return the content of `adff.json` for a run's model; see the module's docstring."""
-    description = Description.of(experiment)
+    description = Description.of(experiment, has_distance=has_distance)
     return {
         "format": FORMAT,
         "adff_tf": __version__,
         "task": description.task.name,
-        "outputs": list(description.task.outputs),
+        "outputs": list(description.outputs),
         "classes": list(description.task.classes),
         "scale": list(description.scale),
         "sample_rate_hz": description.sample_rate_hz,
@@ -122,5 +166,6 @@ def describe(experiment: "Experiment", terms: str) -> dict[str, Any]:
         "frames": experiment.frames,
         "mels": experiment.frontend.mels,
         "terms": terms,
+        "calibration": calibration.as_dict() if calibration else None,
         "experiment": experiment.model_dump(mode="json"),
     }

@@ -6,6 +6,7 @@ value may lie a little outside.
 """
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..tasks import PROBABILITIES, TASKS, Task
+from .calibration import LEVEL, Calibration, check_level
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Emotion:
             `probabilities`.
         scale: lowest and highest value of the targets.
         peaks: the greatest |sample| of each 1/20 s, `(seconds * 20,)`.
+        calibration: what the model's held-out songs say of its predictions; None where unknown.
+        distance: from the training songs, the mean over windows, in units of their median; None
+            where the model does not measure it.
+        level: share of the songs whose interval or prediction set is right.
     """
 
     task: Task
@@ -44,6 +50,9 @@ class Emotion:
     windows: dict[str, np.ndarray]
     scale: tuple[float, float] = (-1.0, 1.0)
     peaks: np.ndarray = field(default_factory=lambda: np.zeros(0, "float32"), repr=False)
+    calibration: Calibration | None = field(default=None, repr=False)
+    distance: float | None = None
+    level: float = LEVEL
 
     def __getattr__(self, name: str) -> float:
         # copy and pickle look attributes up before the fields are set
@@ -93,6 +102,50 @@ class Emotion:
         return quadrants.classes[int(quadrants.class_index(valence, arousal))]
 
     @property
+    def interval(self) -> dict[str, tuple[float, float]]:
+        """The ends of each target's interval; empty for classes and without a calibration.
+
+        An end is infinite where the model had too few held-out songs (`interval_note`).
+        """
+        if self.calibration is None:
+            return {}
+        low, high = self.scale
+        middle, half = (low + high) / 2, (high - low) / 2
+        found = {}
+        for name in _targets(self.task):
+            value, std = (self.values[name] - middle) / half, self.std[name]
+            relative = None if std is None else std / half
+            ends = self.calibration.interval(name, value, relative, self.level)
+            found[name] = (middle + half * ends[0], middle + half * ends[1])
+        return found
+
+    @property
+    def prediction_set(self) -> tuple[str, ...]:
+        """The classes of the prediction set, the most probable first; empty for regression."""
+        if self.calibration is None or self.task.is_regression:
+            return ()
+        return self.calibration.prediction_set(self.probabilities, self.level)
+
+    @property
+    def interval_note(self) -> str | None:
+        """Why the interval is infinite or the set has every class; None where it is not."""
+        return self.calibration.too_few(self.level) if self.calibration else None
+
+    @property
+    def percentile(self) -> float | None:
+        """The per cent of held-out songs nearer to the training songs; None where unknown."""
+        if self.calibration is None or self.distance is None:
+            return None
+        return self.calibration.percentile(self.distance)
+
+    @property
+    def is_unfamiliar(self) -> bool | None:
+        """Whether the recording is unlike all training songs; None where unknown."""
+        if self.calibration is None or self.distance is None:
+            return None
+        return self.calibration.is_unfamiliar(self.distance)
+
+    @property
     def is_padded(self) -> bool:
         """Whether the recording is shorter than a window."""
         return self.seconds < self.window_s
@@ -120,6 +173,14 @@ class Emotion:
         }
         return replace(self, windows=self.windows | scaled, scale=(low, high))
 
+    def at_level(self, level: float) -> "Emotion":
+        """Return the prediction with intervals of another level, such as 0.8.
+
+        Raises InputError unless it is between 0 and 1.
+        """
+        check_level(level)
+        return replace(self, level=level)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the prediction as `adff-predict --format json` prints it."""
         row: dict[str, Any] = {"path": self.path, "seconds": round(self.seconds, 3)}
@@ -130,8 +191,26 @@ class Emotion:
             row |= {"std": self.std, "scale": list(self.scale)}
         else:
             row |= {"label": self.label, "probabilities": self.probabilities}
+        row |= self._certainty()
         row |= {"window_s": self.window_s, "hop_s": self.hop_s, "padded": self.is_padded}
         return row | {"curve": self.curve}
+
+    def _certainty(self) -> dict[str, Any]:
+        """Return interval or set, and familiarity, as far as they are known, ready for JSON."""
+        row: dict[str, Any] = {}
+        if self.calibration is not None:
+            if self.task.is_regression:
+                ends = {
+                    name: [end if math.isfinite(end) else None for end in pair]
+                    for name, pair in self.interval.items()
+                }
+                row["interval"] = {"level": self.level, **ends}
+            else:
+                row["prediction_set"] = {"level": self.level, "classes": list(self.prediction_set)}
+            row |= {"interval_note": self.interval_note} if self.interval_note else {}
+        if self.percentile is not None:
+            row |= {"unfamiliar": self.is_unfamiliar, "percentile": round(self.percentile, 1)}
+        return row
 
 
 def curve_row(

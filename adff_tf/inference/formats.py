@@ -40,8 +40,10 @@ def make_format(name: Format, of_windows: bool = False) -> Callable[[Emotion], s
 def rows(emotion: Emotion, of_windows: bool = False) -> Iterator[dict[str, Any]]:
     """Yield flat rows, the song's one or one a window.
 
-    A song's row has `path`, `seconds`, the targets, `TARGET_std` and `quadrant`, or `label` and
-    `p_CLASS`, and `padded`. A window's row has `path`, `start`, `end` and its values.
+    A song's row has `path`, `seconds`, the targets, `TARGET_std`, `TARGET_low`, `TARGET_high` and
+    `quadrant`, or `label`, `p_CLASS` and `prediction_set`, and `unfamiliar`, `padded`; without a
+    calibration neither interval nor set, and without a distance no `unfamiliar`. A window's row has
+    `path`, `start`, `end` and its values.
     """
     whole = emotion.as_dict()
     is_regression, targets = emotion.task.is_regression, emotion.task.targets
@@ -53,11 +55,20 @@ def rows(emotion: Emotion, of_windows: bool = False) -> Iterator[dict[str, Any]]
         else:
             probabilities = values["probabilities"].items()
             row |= {"label": values["label"], **{f"p_{name}": p for name, p in probabilities}}
-        if not of_windows:
-            row |= {f"{name}_std": value for name, value in whole.get("std", {}).items()}
-            row |= {"quadrant": whole["quadrant"]} if is_regression and "quadrant" in whole else {}
-            row |= {"padded": emotion.is_padded}
-        yield row
+        yield row if of_windows else row | _certainty(emotion, whole)
+
+
+def _certainty(emotion: Emotion, whole: dict[str, Any]) -> dict[str, Any]:
+    """Return the end of a song's row."""
+    row = {f"{name}_std": value for name, value in whole.get("std", {}).items()}
+    for name, (low, high) in emotion.interval.items():
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    if emotion.prediction_set:
+        row["prediction_set"] = " ".join(emotion.prediction_set)
+    if emotion.task.is_regression and emotion.quadrant:
+        row["quadrant"] = emotion.quadrant
+    row |= {"unfamiliar": whole["unfamiliar"]} if "unfamiliar" in whole else {}
+    return row | {"padded": emotion.is_padded}
 
 
 def _csv_lines(emotion: Emotion, lines: list[dict[str, Any]], with_header: bool) -> str:
@@ -72,15 +83,39 @@ def _csv_lines(emotion: Emotion, lines: list[dict[str, Any]], with_header: bool)
 
 def _table_lines(emotion: Emotion, lines: list[dict[str, Any]], with_header: bool) -> str:
     text: list[str] = []
-    note = f"  (shorter than a window of {emotion.window_s:g} s: padded with silence)"
     for row in lines:
-        path, is_padded = printable(row.pop("path")), row.pop("padded", False)
-        cells = {key.replace("_std", " ±"): _cell(value) for key, value in row.items()}
+        note = _note(emotion) if "padded" in row else ""
+        cells = list(_cells(emotion, row))
         if with_header and not text:
-            text.append("  ".join(f"{name:>9}" for name in cells) + "  song")
-        values = "  ".join(f"{cell:>9}" for cell in cells.values())
-        text.append(f"{values}  {path}{note if is_padded else ''}")
+            text.append("  ".join(f"{name:>{width}}" for name, _, width in cells) + "  song")
+        values = "  ".join(f"{cell:>{width}}" for _, cell, width in cells)
+        text.append(f"{values}  {printable(row['path'])}{note}")
     return "\n".join(text) + "\n"
+
+
+def _cells(emotion: Emotion, row: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Yield header, text and width of a row's cells; the interval stands after its target."""
+    hidden = {"path", "padded", "unfamiliar", *(f"{name}_high" for name in emotion.interval)}
+    hidden |= {f"{name}_{end}" for name in emotion.interval for end in ("low", "std")}
+    level = f"{emotion.level:.4g}".lstrip("0")
+    for name, value in row.items():
+        if name not in hidden:
+            header = {"prediction_set": f"set {level}"}.get(name, name.replace("_std", " ±"))
+            yield header, _cell(value), 9
+        if name in emotion.interval and "padded" in row:
+            low, high = emotion.interval[name]
+            yield f"interval {level}", f"{low:.2f} to {high:.2f}", 14
+
+
+def _note(emotion: Emotion) -> str:
+    notes = []
+    if emotion.is_padded:
+        notes.append(f"shorter than a window of {emotion.window_s:g} s: padded with silence")
+    if emotion.is_unfamiliar:
+        notes.append("unfamiliar: unlike the music that the model learned from")
+    if emotion.interval_note:
+        notes.append(f"no interval: {emotion.interval_note}")
+    return f"  ({'; '.join(notes)})" if notes else ""
 
 
 def _cell(value: Any) -> str:

@@ -15,10 +15,13 @@ import numpy as np
 
 from .. import audio
 from ..errors import InputError
-from ..tasks import Task
-from .backends import Backend, Outputs, load_backend, locate
+from ..model import shipped
+from ..support.files import expand_user
+from ..tasks import DISTANCE, PROBABILITIES, Task
+from .backends import Backend, Choice, Outputs, load_backend, locate
 from .description import Description
 from .emotion import Emotion, curve_row
+from .hub import FORM, hub_name
 from .windows import BlockMeter, batched, cut_windows
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..config import Experiment
 
+PRESET = "adff"  # the model that ships, by `from_preset`
 BATCH = 8  # windows predicted at once, at most
 BATCH_S = 40.0  # their seconds, at most: more is no faster on a CPU, and each takes 10 MB
 
@@ -43,18 +47,49 @@ class EmotionModel:
         self.description, self._backend = description, backend
 
     @classmethod
-    def load(cls, path: str | Path, threads: int | None = None) -> "EmotionModel":
+    def load(
+        cls,
+        path: str | Path = shipped.NAME,
+        threads: int | None = None,
+        backend: Choice = "auto",
+    ) -> "EmotionModel":
         """Return the model at `path`, identified by `backends.locate`.
 
         Args:
             path: a run folder, a `model.keras` in one, an export or its `saved_model`, an export's
-                `.tflite`, or "pretrained", the model that ships.
+                `.tflite`, `hf://USER/NAME` on the Hugging Face Hub, or "pretrained", the model
+                that ships.
             threads: LiteRT's, 1 to 64; 2 by default.
+            backend: litert, without TensorFlow; keras; or auto, litert where the model has it.
 
         Raises:
             InputError: no model, an unfinished run, a damaged model, or one of another version.
         """
-        return cls(*load_backend(locate(path), threads=threads))
+        return cls(*load_backend(locate(path, backend), threads=threads))
+
+    @classmethod
+    def from_preset(
+        cls, preset: str | Path = PRESET, threads: int | None = None, backend: Choice = "auto"
+    ) -> "EmotionModel":
+        """Return a model by the name of a preset, as in KerasHub.
+
+        Args:
+            preset: "adff", the model that ships; `hf://USER/NAME[@REVISION]`, a model on the
+                Hugging Face Hub; or a path as for `load`.
+            threads: as for `load`.
+            backend: as for `load`.
+
+        Raises:
+            InputError: as `load`; a name that is none of these.
+        """
+        if str(preset) in (PRESET, shipped.NAME):
+            return cls.load(shipped.NAME, threads, backend)
+        if hub_name(preset) is None and not expand_user(preset).exists():
+            raise InputError(
+                f"there is no preset {str(preset)!r}; give {PRESET!r}, the model that ships, "
+                f"{FORM}, or a model's folder"
+            )
+        return cls.load(preset, threads, backend)
 
     @classmethod
     def from_network(cls, network: "keras.Model", experiment: "Experiment") -> "EmotionModel":
@@ -147,7 +182,8 @@ class EmotionModel:
             waveforms: `(batch, window)` float32, full scale ±1, at `sample_rate_hz`.
 
         Returns:
-            By output, float32 `(batch,)` a target, `(batch, classes)` for `probabilities`.
+            By output, float32 `(batch,)` a target and for `distance`, `(batch, classes)` for
+            `probabilities`.
 
         Raises:
             InputError: another shape.
@@ -158,8 +194,7 @@ class EmotionModel:
                 f"{self.sample_rate_hz} Hz"
             )
         outputs = self._backend.predict(waveforms)
-        is_regression = self.task.is_regression
-        return {name: v.reshape(-1) if is_regression else v for name, v in outputs.items()}
+        return {name: v if name == PROBABILITIES else v.reshape(-1) for name, v in outputs.items()}
 
     def emotion(
         self,
@@ -182,6 +217,8 @@ class EmotionModel:
         """
         rate = self.sample_rate_hz
         seconds, start = samples / rate, np.array(starts) / rate
+        windows = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
+        distances = windows.pop(DISTANCE, None)
         return Emotion(
             task=self.task,
             path=path,
@@ -190,8 +227,10 @@ class EmotionModel:
             hop_s=hop / rate,
             start=start,
             end=np.minimum(start + self.description.window_s, seconds),
-            windows={name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]},
+            windows=windows,
             scale=self.description.scale,
+            calibration=self.description.calibration,
+            distance=None if distances is None else float(distances.mean()),
             peaks=np.zeros(0, "float32") if peaks is None else peaks,
         )
 

@@ -4,6 +4,7 @@ log_mel.py     waveform to log-mel
 layers.py      the paper's layers
 lstm.py        the Bi-LSTM with one time loop for both directions
 network.py     ADFF: levels, fusion, head
+convert.py     waveform to outputs as a TFLite FlatBuffer
 model_file.py  `model.keras` and the settings beside it
 shipped.py     the model that ships with the package
 servable.py    waveform to outputs as one TensorFlow function, saved with a run

@@ -4,6 +4,7 @@
     SqueezeExcite                Section 2.2.2, Eq. (2), (3), (4)
     PooledReLU                   the pool and ReLU at the end of a level, Eq. (1)
     Standardise                  one mean and std per mel band; not in the paper
+    Familiarity                  how far E lies from the training songs'; not in the paper
 
 Every layer runs on every Keras backend and in mixed precision, and is saved by its name
 `adff_tf>…`. Tensors bear the paper's names and put channels last: a log-mel is
@@ -13,6 +14,8 @@ of a level `(batch, time, mel, channels)`.
 
 import keras
 from keras import ops
+
+SMALLEST_SQUARE = 1e-2  # of a distance, so that one level's cannot be all
 
 
 def cut_and_stack(log_mel, seg_num: int):
@@ -147,3 +150,37 @@ def _mean_over_time_and_mel(s):
     """Return the mean of each channel, `(batch, channels)`, from `(batch, time, mel, channels)`."""
     time_mel = s.shape[1:3]
     return ops.average_pool(s, time_mel, strides=time_mel)[:, 0, 0]
+
+
+@keras.saving.register_keras_serializable("adff_tf")
+class Familiarity(keras.layers.Layer):
+    """Measure how far E lies from that of the training songs.
+
+    Input a list of E_1 … E_5, `(batch, features)` each; output `(batch, 1)` float32: the geometric
+    mean over levels of |(E_N - mean) · projection|, Mahalanobis's distance where the projection
+    whitens (Lee et al., NeurIPS 2018). A level has weights mean `(features,)` and projection
+    `(features, features)`, which training does not change: 0 and the unit matrix until they are
+    assigned.
+    """
+
+    def build(self, input_shape):
+        self.levels = []
+        for n, (_, size) in enumerate(input_shape, start=1):
+            fixed = {"trainable": False}
+            mean = self.add_weight(name=f"mean{n}", shape=(size,), initializer="zeros", **fixed)
+            unit, square = "identity", (size, size)
+            projection = self.add_weight(
+                name=f"projection{n}", shape=square, initializer=unit, **fixed
+            )
+            self.levels.append((mean, projection))
+
+    def call(self, inputs):
+        logs = []
+        for e, (mean, projection) in zip(inputs, self.levels, strict=True):
+            away = ops.matmul(ops.cast(e, "float32") - mean, projection)
+            squared = ops.sum(ops.square(away), axis=-1, keepdims=True)
+            logs.append(ops.log(squared + SMALLEST_SQUARE) / 2)
+        return ops.exp(sum(logs) / len(logs))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 1)

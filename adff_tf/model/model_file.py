@@ -21,7 +21,7 @@ import pydantic
 from .. import __version__
 from ..config import Experiment, Frontend, list_problems
 from ..errors import InputError, format_list
-from ..tasks import TASKS
+from ..tasks import DISTANCE, TASKS
 from . import shipped
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ def _read_settings(file: Path) -> _Stored:
         layers = {layer["config"]["name"]: layer["config"] for layer in network["layers"]}
         _, frames, _ = layers["log_mel"]["batch_shape"]
         frontend = layers["standardise"].get("frontend") or {}
-        return _Stored(_task(set(network["output_layers"]), set(layers)), frames, dict(frontend))
+        return _Stored(
+            _task(set(network["output_layers"]) - {DISTANCE}, set(layers)), frames, dict(frontend)
+        )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(
             f"{file} holds another network than ADFF (it was saved by Keras {saved_by}). {AGAIN}"

@@ -10,10 +10,11 @@ The input is `(batch, frames, mels)`. Layers are named so that weights transfer 
 import keras
 
 from ..config import Experiment, Network, check_segment
-from ..tasks import PROBABILITIES, TASKS
-from .layers import CutAndStack, PooledReLU, SqueezeExcite, Standardise
+from ..tasks import DISTANCE, PROBABILITIES, TASKS
+from .layers import CutAndStack, Familiarity, PooledReLU, SqueezeExcite, Standardise
 from .lstm import LSTM, Bidirectional
 
+FUSION, FAMILIARITY = "fusion", "familiarity"  # names of layers: E, and its distance
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each level
 
 
@@ -119,6 +120,14 @@ def build_adff(experiment: Experiment, precision: str | None = None) -> keras.Mo
         keras.config.set_dtype_policy(before)
 
 
+def with_distance(network: keras.Model) -> keras.Model:
+    """Return a network with one more output, `distance` `(batch, 1)`, of `layers.Familiarity`."""
+    levels = network.get_layer(FUSION).input
+    outputs = dict(zip(network.output_names, network.outputs, strict=True))
+    outputs[DISTANCE] = Familiarity(dtype="float32", name=FAMILIARITY)(levels)
+    return keras.Model(network.inputs[0], outputs, name="adff")
+
+
 def _build(experiment: Experiment) -> keras.Model:
     settings, frontend = experiment.network, experiment.frontend
     seg_num = experiment.segments.seg_num
@@ -132,5 +141,5 @@ def _build(experiment: Experiment) -> keras.Model:
     for level in range(1, len(VGG16) + 1):
         s = sflm_level(s, level, settings)
         levels.append(tflm(s, level, settings))
-    e = keras.layers.Concatenate(name="fusion")(levels)
+    e = keras.layers.Concatenate(name=FUSION)(levels)
     return keras.Model(log_mel, prediction_head(e, experiment.task, settings), name="adff")

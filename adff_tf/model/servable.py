@@ -10,7 +10,6 @@ is used.
 """
 
 import contextlib
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ import tensorflow as tf
 
 from ..config import Experiment
 from ..errors import InputError
-from ..support.files import disk_full_error, is_disk_full
+from ..support.files import disk_full_error, is_disk_full, sha256_of
 
 if TYPE_CHECKING:
     import keras
@@ -84,7 +83,7 @@ def save(network: "keras.Model", experiment: Experiment, model_file: Path) -> Pa
     try:
         with explain_full_disk(folder):
             tf.saved_model.save(module, str(partial))
-        (partial / SOURCE).write_text(_sha256(model_file))
+        (partial / SOURCE).write_text(sha256_of(model_file))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -117,7 +116,7 @@ def load(model_file: Path) -> Callable | None:
     source = folder / SOURCE
     if (
         not source.is_file()
-        or source.read_bytes() != _sha256(model_file).encode()
+        or source.read_text() != sha256_of(model_file)
         or tf.config.list_physical_devices("GPU")
     ):
         return None
@@ -131,8 +130,3 @@ def load(model_file: Path) -> Callable | None:
             f"{folder} is damaged: {reason}\nRemove that folder: {model_file.name} holds the model "
             "too"
         ) from error
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as opened:  # SHA-256 because processors have instructions for it
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -211,6 +211,22 @@ def describe_scoring(experiment: Experiment) -> str:
     )
 
 
+def describe_intervals(metrics: dict) -> str:
+    """Return a sentence on the width of the intervals; empty for classes and older runs."""
+    found = metrics.get("intervals", {})
+    widths = found.get("half_width", {})
+    if not widths:
+        return ""
+    known = {name: half for name, half in widths.items() if half is not None}
+    if not known:
+        return f"{found['songs']} held-out songs are too few for intervals of {found['level']:.0%}."
+    values = " and ".join(f"{half:.2f} ({name})" for name, half in known.items())
+    return (
+        f"For {found['level']:.0%} of songs like the {found['songs']} held-out ones the label lies "
+        f"within about ± {values} of the prediction; of quadrants, a value of the right sign."
+    )
+
+
 def describe_unit(experiment: Experiment) -> str:
     """Return which segments of a song its score is taken from."""
     segments = experiment.segments

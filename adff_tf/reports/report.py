@@ -17,6 +17,7 @@ from ..support.files import atomic_write
 from ..tasks import TASKS, Task
 from .markdown import (
     describe_data,
+    describe_intervals,
     describe_scoring,
     describe_start,
     format_fold_table,
@@ -103,6 +104,7 @@ def render_report(
         describe_start(experiment),
         "## Scores",
         render_scores(metrics),
+        describe_intervals(metrics),
         "## Each fold",
         format_fold_table(metrics),
         *_render_end(metrics, made_with, plots),

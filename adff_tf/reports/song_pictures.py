@@ -5,8 +5,6 @@ and SVG. Colours: arousal orange, valence blue; the quadrants have the same four
 Letters that matplotlib's own font lacks are drawn as boxes.
 """
 
-import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ..inference.emotion import Emotion
-from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, TASKS
 from .plots import BLUE, ORANGE
 
@@ -37,47 +34,6 @@ MOST_NAMES = 40  # songs named on a plane
 MOST_POINTS = 300  # of a curve
 MOST_STEPS = 60  # of a path
 TICKS_MIN = (2, 5, 10, 20, 30, 60, 120, 10**6)  # minutes between the ticks of a long recording
-
-
-class Pictures:
-    """Writes the pictures of songs into a folder as the songs come.
-
-    Files: `<song>-curve`, `<song>-path` and, of several songs, `songs`, each .png and .svg. A path
-    and the plane of songs need both targets; other tasks have the curve alone.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self._stems: set[str] = set()
-        self._songs: list[Emotion] = []
-
-    def add(self, emotion: Emotion) -> list[Path]:
-        """Write a song's pictures and return their files."""
-        stem = _unused_stem(emotion, self._stems)
-        self._stems.add(stem)
-        self._songs.append(emotion)
-        files = _save(draw_curve(emotion), self.folder / f"{stem}-curve")
-        if _has_plane(emotion):
-            files += _save(draw_path(emotion), self.folder / f"{stem}-path")
-        return files
-
-    def finish(self) -> list[Path]:
-        """Write the plane of all songs, if there are several, and return its files."""
-        if len(self._songs) < 2 or not _has_plane(self._songs[0]):
-            return []
-        return _save(draw_plane(self._songs), self.folder / "songs")
-
-
-def _save(figure: Figure, stem: Path) -> list[Path]:
-    files = []
-    with warnings.catch_warnings():  # letters in a song's name that the font lacks
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively")
-        for suffix, options in ((".png", {"dpi": 140}), (".svg", {"metadata": {"Date": None}})):
-            files.append(stem.with_name(stem.name + suffix))
-            with atomic_write(files[-1]) as file:
-                figure.savefig(file, **options)
-    return files
 
 
 # === Curve ===
@@ -98,7 +54,8 @@ def draw_curve(emotion: Emotion) -> Figure:
         _draw_probabilities(axis, drawn)
     place: Style = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1}
     axis.legend(frameon=False, ncols=6, fontsize=8, **place)
-    _label_time(axis.xaxis, emotion.seconds, f" ({_describe_points(emotion, drawn)})")
+    bars = f"; right: the song, interval {emotion.level:.4g}" if emotion.interval else ""
+    _label_time(axis.xaxis, emotion.seconds, f" ({_describe_points(emotion, drawn)}{bars})")
     axis.set_xlim(0, emotion.seconds)
     wave.set_title(_title(emotion))
     return figure
@@ -128,11 +85,25 @@ def _draw_targets(axis: Axes, emotion: Emotion, drawn: Emotion) -> None:
                 for reduce in (np.min, np.max)
             )
             axis.fill_between(middle, least, greatest, color=COLOURS[name], alpha=0.2, linewidth=0)
+    _draw_intervals(axis, emotion)
     axis.axhline((low + high) / 2, color=GREY, linewidth=0.7)
     axis.set_ylim(*_limits([drawn], emotion.task.targets))
     axis.set_ylabel(f"from {low:g} to {high:g}")
-    if _has_plane(emotion):
+    if has_plane(emotion):
         _shade_quadrants(axis, drawn)
+
+
+def _draw_intervals(axis: Axes, emotion: Emotion) -> None:
+    """Draw the song's value with its interval as a bar at the right edge, for each target."""
+    for k, (name, (low, high)) in enumerate(emotion.interval.items()):
+        if not np.isfinite([low, high]).all():
+            continue
+        value, at = emotion.values[name], 1.015 + 0.02 * k
+        style: Style = {"fmt": "o", "markersize": 4, "capsize": 3, "clip_on": False}
+        axis.errorbar(
+            at, value, yerr=[[value - low], [high - value]], color=COLOURS[name],
+            transform=axis.get_yaxis_transform(), **style,
+        )  # fmt: skip
 
 
 def _draw_probabilities(axis: Axes, drawn: Emotion) -> None:
@@ -290,7 +261,8 @@ def _write_label(axis: Axes, point: np.ndarray, text: str) -> None:
 # === Windows, time and names ===
 
 
-def _has_plane(emotion: Emotion) -> bool:
+def has_plane(emotion: Emotion) -> bool:
+    """Return whether the task has both targets, which a plane needs."""
     return emotion.task.is_regression and set(emotion.task.targets) == {"valence", "arousal"}
 
 
@@ -338,14 +310,6 @@ def _label_time(axis: Axis, seconds: float, note: str = "") -> None:
         axis.set_major_formatter(
             FuncFormatter(lambda s, _: f"{int(s) // 3600}:{int(s) % 3600 // 60:02d}")
         )
-
-
-def _unused_stem(emotion: Emotion, used: set[str]) -> str:
-    """Return the song's name for files, numbered where another song has the same."""
-    name = Path("stdin" if emotion.path == "-" else emotion.path).stem
-    stem = re.sub(r"[^\w.-]+", "_", name.encode("utf-8", "replace").decode()) or "song"
-    numbered = (f"{stem}-{k}" for k in range(2, len(used) + 3))
-    return next(name for name in (stem, *numbered) if name not in used)
 
 
 def _title(emotion: Emotion, longest: int = 70) -> str:

@@ -27,7 +27,7 @@ EXTRAS = {  # module: the extra that installs it
     "tensorflow": "train", "keras": "train", "librosa": "train", "sklearn": "train",
     "pandas": "train", "keras_tuner": "train", "tensorboard": "train", "psutil": "train",
     "ai_edge_quantizer": "train", "matplotlib": "plot", "pyarrow": "score", "filelock": "score",
-    "grpc": "serve", "google": "serve", "ray": "ray",
+    "grpc": "serve", "google": "serve", "ray": "ray", "huggingface_hub": "hub",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -32,6 +33,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise disk_full_error(path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the hash of a file's content."""
+    with open(file, "rb") as opened:  # SHA-256 because processors have instructions for it
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def expand_user(path: str | Path) -> Path:

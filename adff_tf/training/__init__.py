@@ -4,6 +4,9 @@ splits.py       folds, published splits, and the inner split of early stopping
 optimizer.py    Adam with L2, learning-rate schedules, losses
 fit.py          one fit, with its checkpoints, and its predictions
 metrics.py      R², RMSE, signs, accuracy
+familiarity.py  the output `distance` of a trained network
+calibration.py  calibration.json of a run
+artifact.py     model.tflite of a run
 baselines.py    the mean, and ridge or logistic regression
 predictions.py  prediction files, by song and by segment
 summary.py      scores over folds, for metrics.json

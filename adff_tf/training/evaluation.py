@@ -69,8 +69,10 @@ def evaluate(
 
     Args:
         model: a run, a `model.keras`, a SavedModel or a `.tflite` (see `inference.backends`).
-        data, kind, label_range: one data set, as for `datasets.load`, or several, as for
-            `datasets.load_all`: scored together and each by itself.
+        data: one data set, as for `datasets.load`, or several, as for `datasets.load_all`: scored
+            together and each by itself.
+        kind: as for `datasets.load`.
+        label_range: as for `datasets.load`.
         folder: for the evaluation; it must be empty but for `features/`.
         features: the feature store's folder, inside `folder` by default.
         skip_bad_audio: leave out recordings that do not decode.
@@ -156,7 +158,8 @@ class _ScoredModel:
 
     @classmethod
     def load(cls, path: str | Path) -> "_ScoredModel":
-        location = locate(resolve_model(path))  # the shipped model's network, not its .tflite
+        given = resolve_model(path)
+        location = locate(given, "auto" if given.suffix == ".tflite" else "keras")
         if location.kind == Kind.RUN:
             file, experiment = find_model(location.path)
             network = load_network(file)
@@ -196,7 +199,7 @@ class _ScoredModel:
                 emotions.append(self.model.predict(path, hop_s=self.model.description.window_s))
                 advance()
         track_rows = np.repeat(np.arange(len(tracks)), [len(e.start) for e in emotions])
-        outputs = self.model.description.outputs
+        outputs = self.model.task.outputs
         return track_rows, {
             name: np.concatenate([e.windows[name] for e in emotions]) for name in outputs
         }

@@ -26,7 +26,7 @@ from ..features.tracks import Tracks
 from ..model.network import build_adff
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
-from ..tasks import TASKS
+from ..tasks import PROBABILITIES, TASKS
 from .optimizer import choose_strategy, compile_model
 from .splits import inner_split
 from .start import check_start, describe_transfer, transfer
@@ -186,7 +186,7 @@ def predict_segments(
 
     Returns:
         The row of each segment's track, `(segments,)`, and predictions by network output:
-        `(segments,)` for a target, `(segments, classes)` for probabilities.
+        `(segments, classes)` for probabilities, `(segments,)` for others.
 
     Raises:
         DivergedError: for a prediction that is NaN or infinite.
@@ -197,7 +197,7 @@ def predict_segments(
     outputs = model.predict(batches.map(lambda log_mel, *_: log_mel), verbose=0)
     _check_finite(outputs.values(), "the training of the model", experiment)
     return segments.track_rows, {
-        name: values[:, 0] if task.is_regression else values for name, values in outputs.items()
+        name: values if name == PROBABILITIES else values[:, 0] for name, values in outputs.items()
     }
 
 

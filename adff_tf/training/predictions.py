@@ -2,8 +2,9 @@
 
 `segments.csv` has a row a segment, `predictions.csv` a row a song, the mean over its segments.
 Columns: `track_id`, with several data sets `source`, and `<target>_target`, `<target>_prediction`
-for each target, or `class_target`, `class_prediction` and the probabilities `p_<class>`. Scores are
-always read back from the files, so that a resumed run scores the same numbers.
+for each target, or `class_target`, `class_prediction` and the probabilities `p_<class>`; and
+`distance`, from the training songs (`model.layers.Familiarity`). Scores are always read back from
+the files, so that a resumed run scores the same numbers.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..support.files import atomic_write
-from ..tasks import PROBABILITIES, Task
+from ..tasks import DISTANCE, PROBABILITIES, Task
 from .metrics import score_task
 
 
@@ -51,9 +52,7 @@ def read_scores(folder: Path, task: Task, table: pd.DataFrame, by_source: bool =
     Returns:
         {"song": …, "segment": …}, and with `by_source` "sources", scores by song of each.
     """
-    songs, segments = (
-        _read_table(folder / name, table) for name in ("predictions.csv", "segments.csv")
-    )
+    songs, segments = read_predictions(folder, table), read_segments(folder, table)
     scores: dict = {"song": _score(songs, task), "segment": _score(segments, task)}
     if by_source:
         by_name = songs.groupby("source", sort=False)
@@ -101,12 +100,23 @@ def _write_table(
             "class_prediction": names[probabilities.argmax(axis=1)],
             **{f"p_{name}": probabilities[:, k] for k, name in enumerate(names)},
         }
+    if DISTANCE in predictions:
+        columns[DISTANCE] = predictions[DISTANCE]
     with atomic_write(file) as temporary:
         pd.DataFrame(columns).to_csv(temporary, index=False)
 
 
+def read_predictions(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return `predictions.csv` with the columns `source` and `labels` of the index."""
+    return _read_table(folder / "predictions.csv", table)
+
+
+def read_segments(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return `segments.csv` with the columns `source` and `labels` of the index."""
+    return _read_table(folder / "segments.csv", table)
+
+
 def _read_table(file: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a file of predictions with the columns `source` and `labels` of the index."""
     written = pd.read_csv(file, dtype={"track_id": str}, keep_default_na=False)
     rows = table.set_index("track_id").loc[written["track_id"]]
     return written.assign(source=rows["source"].to_numpy(), labels=rows["labels"].to_numpy())

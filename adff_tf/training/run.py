@@ -29,7 +29,10 @@ from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
 from ..tasks import TASKS
 from . import fit
+from .artifact import write_tflite
 from .baselines import score_baselines
+from .calibration import write_calibration
+from .familiarity import add_distance
 from .predictions import read_scores, write_predictions
 from .splits import check_inner_split, is_training, split_tracks, training_tracks, unused_notes
 from .start import check_start, keep_heard, refuse_heard
@@ -107,6 +110,7 @@ def run_held(
         score_baselines(task, tracks, is_training(folds, fold), folds == fold)
         for fold in test_folds
     ]
+    intervals = write_calibration(folder, task, tracks.table, test_folds)
     _train_final_model(experiment, tracks, folder, reporter)
 
     metrics = summarise(task, scores, baselines) | {
@@ -116,9 +120,11 @@ def run_held(
         "source": index.source,
         "notes": [*index.notes, *copy_notes(tracks.table), *unused_notes(folds)],
         "left_out": left_out,
+        "intervals": intervals,
     }
     with atomic_write(folder / "metrics.json") as file:
         file.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_tflite(folder)
     write_report(folder, experiment)
     return Run(folder, metrics)
 
@@ -192,8 +198,9 @@ def _run_fold(
     if not (place / "predictions.csv").exists():
         train = training_tracks(tracks, folds, fold, experiment.validation)
         fitted = fit.fit(_with_seed(experiment, fold), train, place, label, reporter)
-        track_rows, predictions = fit.predict_segments(fitted.model, experiment, test)
-        _save_model(fitted.model, place / "model.keras")
+        model = add_distance(fitted.model, experiment, train)
+        track_rows, predictions = fit.predict_segments(model, experiment, test)
+        _save_model(model, place / "model.keras")
         write_predictions(place, task, test.table, track_rows, predictions, by_source)
         fit.discard_state(place)
     scores = read_scores(place, task, test.table, by_source)
@@ -215,7 +222,8 @@ def _train_final_model(
     file, place = folder / "model.keras", folder / "final"
     if not file.exists() and experiment.validation.final_model:
         label = "final model on all tracks"
-        _save_model(fit.fit(_with_seed(experiment, 0), tracks, place, label, reporter).model, file)
+        fitted = fit.fit(_with_seed(experiment, 0), tracks, place, label, reporter)
+        _save_model(add_distance(fitted.model, experiment, tracks), file)
         fit.discard_state(place)
     elif not file.exists():
         with atomic_write(file) as temporary:

@@ -5,7 +5,6 @@ network are the start's. The head is transferred only where the start's head was
 same task; `pretraining.json` in the start's folder marks a head without training.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from ..inference.description import FILE
 from ..model import shipped
 from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
 from ..support.commandline import parse_known
-from ..support.files import atomic_write, expand_user
+from ..support.files import atomic_write, expand_user, sha256_of
 
 if TYPE_CHECKING:  # a command line loads this module before it prints its --help
     import keras
@@ -58,9 +57,7 @@ class Start:
 def find_start(path: str | Path) -> Start:
     """Return the start at a path. Raises InputError as `model_file.find_model`."""
     file, experiment = find_model(path, with_head=False)
-    with open(file, "rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Start(file, experiment, sha256, read_terms(run_folder_of(file)))
+    return Start(file, experiment, sha256_of(file), read_terms(run_folder_of(file)))
 
 
 def heard_tracks(file: Path, experiment: Experiment) -> "pd.DataFrame":
@@ -262,8 +259,8 @@ def _shapes(network: "keras.Model") -> dict[str, list]:
 
 
 def _head(network: "keras.Model") -> dict[str, list]:
-    """Return the `_shapes` of the layers behind the fused features E."""
-    names = [layer.name for layer in network.layers]
+    """Return the `_shapes` of the layers from the fused features E to the outputs."""
+    names = [layer.name for layer in network.layers if layer.name != "familiarity"]
     behind = names[names.index("fusion") :]
     return {name: shapes for name, shapes in _shapes(network).items() if name in behind}
 

@@ -54,10 +54,13 @@ def assert_tables(folder: Path, wanted: dict[str, Emotion]) -> None:
         row, curve = songs.loc[path], curves[curves["path"] == path]
         assert row["seconds"] == emotion.seconds and row["padded"] == emotion.is_padded
         assert row["quadrant"] == emotion.quadrant and row["sample_rate_hz"] == RATE
+        assert row["unfamiliar"] == emotion.is_unfamiliar
         assert row["windows"] == len(emotion.start) == len(curve)
         np.testing.assert_array_equal(curve["end"], emotion.end)
         for name in ("valence", "arousal"):
             std = emotion.std[name] or np.nan
             assert row[name] == pytest.approx(emotion.values[name], abs=1e-5)
             assert row[f"{name}_std"] == pytest.approx(std, abs=1e-5, nan_ok=True)
+            ends = (row[f"{name}_low"], row[f"{name}_high"])
+            assert ends == pytest.approx(emotion.interval[name], abs=1e-4)
             np.testing.assert_allclose(curve[name], emotion.windows[name], atol=1e-5)

@@ -34,8 +34,9 @@ def test_table():
 
 
 def test_the_shipped_model():
-    done = run("adff_tf.predict", "pretrained", SONG)
+    done = run("adff_tf.predict", SONG)
     assert done.returncode == 0, done.stderr
+    assert "CC BY-NC-SA 4.0" in done.stderr
     valence, arousal = map(float, done.stdout.splitlines()[1].split()[1:3])
     assert -1.5 < valence < 1.5 and -1.5 < arousal < 1.5
 
@@ -82,6 +83,7 @@ def test_python():
         ("adff_tf.export.client", ["localhost", SONG], "serve"),
         ("adff_tf.score", [MODEL, SONG, "--out", "nowhere"], "score"),
         ("adff_tf.predict", [MODEL, SONG, "--plot"], "plot"),
+        ("adff_tf.predict", ["hf://user/name", SONG], "hub"),
     ],
 )
 def test_a_missing_extra_is_one_line(module, arguments, extra):

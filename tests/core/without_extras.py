@@ -11,7 +11,7 @@ import sys
 
 EXTRAS = {
     "tensorflow", "keras", "librosa", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow",
-    "filelock", "psutil", "grpc", "ray", "keras_tuner", "tensorboard",
+    "filelock", "psutil", "grpc", "ray", "keras_tuner", "tensorboard", "huggingface_hub",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ ask = functools.partial(commands.ask, client.main)
 
 def predicted(model: EmotionModel, songs: Path, capsys, **options) -> str:
     """Return the output of adff-predict."""
-    output = predict.Output((songs,), **options)
+    output = predict.Output(**options)
     predict.predict_songs(model, predict.find_songs([songs])[0], output)
     return capsys.readouterr().out
 

@@ -13,7 +13,7 @@ from adff_tf.inference.description import describe
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model.model_file import find_model, load_network
 
-from ..inference.test_model import RATE, music, save_run
+from ..artifacts import CALIBRATION, RATE, music, save_run
 from ..serving import StandIn, grpc_server, rest_server
 
 
@@ -42,7 +42,7 @@ def some_windows(count: int = 3) -> np.ndarray:
 def write_saved_model(run: Path, folder: Path) -> Path:
     """Write a run's SavedModel as version 1 in `folder`, without parity."""
     file, experiment = find_model(run)
-    description = describe(experiment, "synthetic")
+    description = describe(experiment, "synthetic", True, CALIBRATION)
     saved_model.write(load_network(file), experiment, description, folder / "1")
     return folder / "1"
 

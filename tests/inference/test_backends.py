@@ -9,12 +9,37 @@ import soundfile
 import tensorflow as tf
 
 from adff_tf.errors import InputError
-from adff_tf.inference.backends import Kind, Location, load_backend, locate
+from adff_tf.inference.backends import Kind, Location, is_model, load_backend, locate
 from adff_tf.inference.model import EmotionModel
 
 from ..artifacts import RATE, WINDOW, assert_same, music, write_saved_model
 
 EXPORTS = ("tflite", "saved_model")
+
+
+def test_a_model_is_told_from_a_recording(made, song, tmp_path):
+    both = made["both"]
+    exported = both.saved_model.parent.parent
+    for path in (both.run, both.run / "model.keras", both.tflite, exported, both.saved_model):
+        assert is_model(path)
+    renamed = shutil.copy(both.tflite, tmp_path / "renamed")
+    assert is_model(renamed) and is_model("pretrained") and is_model("nowhere.tflite")
+    for path in (song, song.parent, tmp_path, "-", tmp_path / "nowhere"):
+        assert not is_model(path)
+
+
+def test_backends_are_chosen_and_refused(made):
+    both = made["both"]
+    assert locate("pretrained", "keras").kind == Kind.RUN
+    assert locate("pretrained", "litert").kind == Kind.LITERT
+    assert locate(both.run, "keras").kind == Kind.RUN
+    for path, backend in (
+        (both.run, "litert"),
+        (both.saved_model, "litert"),
+        (both.tflite, "keras"),
+    ):
+        with pytest.raises(InputError, match=f"has no backend {backend}"):
+            locate(path, backend)
 
 
 # === The same numbers ===
@@ -56,7 +81,8 @@ def test_windows_in_one_batch(made, task):
         found = EmotionModel.load(getattr(made[task], kind)).predict_windows(windows)
         assert set(found) == set(wanted) == set(made[task].description["outputs"])
         for name, values in wanted.items():
-            assert found[name].shape == values.shape == ((3,) if task == "both" else (3, 4))
+            shape = (3, 4) if name == "probabilities" else (3,)
+            assert found[name].shape == values.shape == shape
             assert found[name].dtype == np.float32
             np.testing.assert_allclose(found[name], values, atol=1e-4)
 

@@ -33,7 +33,7 @@ def test_the_layout_that_artifacts_in_use_have(content):
     assert content == {
         "format": 1, "adff_tf": __version__, "task": "both", "outputs": ["valence", "arousal"],
         "classes": [], "scale": [-1.0, 1.0], "sample_rate_hz": 44100, "window": 44100,
-        "frames": 100, "mels": 128, "terms": "CC BY 4.0",
+        "frames": 100, "mels": 128, "terms": "CC BY 4.0", "calibration": None,
         "experiment": tiny.experiment().model_dump(mode="json"),
     }  # fmt: skip
 

@@ -32,8 +32,8 @@ def test_the_word_names_it_and_a_path_names_a_folder(tmp_path, monkeypatch):
 def test_it_is_whole_and_small():
     files = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
     assert set(files) == {
-        "LICENSE", "adff_float16.tflite", "adff_int8.tflite", "config.json", "heard.csv",
-        "metrics.json", "model.keras", "model_card.md",
+        "LICENSE", "adff_float16.tflite", "adff_int8.tflite", "calibration.json", "config.json",
+        "heard.csv", "metrics.json", "model.keras", "model_card.md",
     }  # fmt: skip
     weights = sum(size for name, size in files.items() if name.endswith((".keras", ".tflite")))
     assert weights <= LARGEST_BYTES
@@ -89,3 +89,5 @@ def test_the_small_files_answer_as_the_network(file):
         assert other.valence == pytest.approx(answer.valence, abs=bound)
         assert other.arousal == pytest.approx(answer.arousal, abs=bound)
         assert -1.5 < answer.valence < 1.5 and -1.5 < answer.arousal < 1.5
+        assert other.interval["valence"] == pytest.approx(answer.interval["valence"], abs=3 * bound)
+        assert other.distance == pytest.approx(answer.distance, rel=0.2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adff_tf.inference.emotion import Emotion
-from adff_tf.reports import song_pictures
+from adff_tf.reports import picture_files, song_pictures
 from adff_tf.tasks import TASKS
 
 
@@ -19,7 +19,7 @@ def emotion(name: str, valence: float = 0.3, arousal: float = 0.2) -> Emotion:
 
 @pytest.mark.filterwarnings("error")
 def test_letters_that_the_font_lacks_print_no_warning(tmp_path, capfd):
-    pictures = song_pictures.Pictures(tmp_path)
+    pictures = picture_files.Pictures(tmp_path)
     for name in ("夜曲 night.mp3", "שיר.mp3", "plain.mp3"):
         pictures.add(emotion(name))
     pictures.finish()
@@ -30,7 +30,7 @@ def test_letters_that_the_font_lacks_print_no_warning(tmp_path, capfd):
 
 
 def test_songs_of_one_name_have_their_own_files(tmp_path):
-    pictures = song_pictures.Pictures(tmp_path)
+    pictures = picture_files.Pictures(tmp_path)
     for name in ("x/a.mp3", "y/a.mp3", "a.wav", "-", "?.wav"):
         pictures.add(emotion(name))
     stems = {file.name.removesuffix("-path.svg") for file in tmp_path.glob("*-path.svg")}

@@ -4,7 +4,7 @@
     saved_model.py  an export's SavedModel
     litert.py       an export's `.tflite`, without TensorFlow
 
-`locate` identifies a model by its suffix `.tflite` or by the files in its folder, and
+`locate` identifies a model by its suffix `.tflite`, by the files in its folder or by `hf://`, and
 `load_backend` loads it. The backend for TensorFlow Serving is `export.server.ServerBackend`.
 """
 
@@ -12,16 +12,24 @@ import enum
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
+from ...errors import InputError
 from ...model import shipped
-from ..description import Description
+from ...support.files import expand_user
+from .. import hub
+from ..description import FILE, Description
 
 Outputs = dict[str, np.ndarray]
+Choice = Literal["auto", "keras", "litert"]
 
 SAVED_MODEL = "saved_model.pb"
+_MARKS = (  # files of which a model's folder has one
+    ("config.json",), ("model.keras",), (SAVED_MODEL,), ("1", SAVED_MODEL),
+    ("saved_model", "1", SAVED_MODEL), (FILE,),
+)  # fmt: skip
 
 
 class Backend(Protocol):
@@ -65,25 +73,62 @@ class Location:
         return digest.hexdigest()
 
 
-def locate(path: str | Path) -> Location:
+def is_model(path: str | Path) -> bool:
+    """Return whether a path is a model's, by its content or suffix, and not a recording's."""
+    if str(path) == shipped.NAME or Path(path).suffix.lower() in (".tflite", ".keras"):
+        return True
+    if hub.hub_name(path) is not None:
+        return True
+    given = expand_user(path)
+    if given.is_dir():
+        return any(given.joinpath(*parts).is_file() for parts in _MARKS)
+    try:
+        with open(given, "rb") as opened:
+            return opened.read(8)[4:] == b"TFL3"
+    except OSError:
+        return False
+
+
+def locate(path: str | Path, backend: Choice = "auto") -> Location:
     """Return the model at `path`.
 
     Args:
         path: a run folder, a `model.keras` in one, an export, its `saved_model` or
-            `saved_model/1`, a `.tflite`, or the word `pretrained`: the shipped model's `.tflite`.
+            `saved_model/1`, a `.tflite`, a folder in the hub's layout, `hf://USER/NAME`, which is
+            downloaded (`inference.hub`), or the word `pretrained`, the model that ships.
+        backend: litert: a `.tflite`, of a run or the shipped model the one beside `model.keras`.
+            keras: a run's network, an export's SavedModel. auto: litert where it is there.
 
     Raises:
-        InputError: there is no model.
+        InputError: there is no model, or none for that backend.
     """
-    given = shipped.QUICK if str(path) == shipped.NAME else shipped.resolve_model(path)
+    found = _locate(path, backend)
+    wanted = {"litert": Kind.LITERT, "keras": found.kind if found.needs_tensorflow else None}
+    if backend != "auto" and wanted[backend] != found.kind:
+        other = "an export's .tflite files have" if backend == "litert" else "a run has"
+        raise InputError(f"{found.path} has no backend {backend}: {other}, or leave it out")
+    return found
+
+
+def _locate(path: str | Path, backend: Choice) -> Location:
+    if str(path) == shipped.NAME and backend != "keras":
+        return Location(Kind.LITERT, shipped.QUICK)
+    if (name := hub.hub_name(path)) is not None:
+        return Location(Kind.LITERT, hub.download(name))
+    given = shipped.resolve_model(path)
     if given.suffix.lower() == ".tflite":
         return Location(Kind.LITERT, given)
     for folder in (given, given / "1", given / "saved_model" / "1"):
         if (folder / SAVED_MODEL).is_file():
             return Location(Kind.SAVED_MODEL, folder)
+    if tflite := hub.tflite_in(given):
+        return Location(Kind.LITERT, tflite)
     from ...model.model_file import find_model
+    from . import litert
 
-    return Location(Kind.RUN, find_model(given)[0])
+    file = find_model(given)[0]
+    beside = litert.beside(file) if backend != "keras" else None
+    return Location(Kind.LITERT, beside) if beside else Location(Kind.RUN, file)
 
 
 def load_backend(

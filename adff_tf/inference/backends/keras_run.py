@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...model.model_file import find_model
+from ...model.model_file import find_model, run_folder_of
+from ..calibration import read_calibration
 from ..description import Description
 from . import Outputs
 
@@ -22,11 +23,11 @@ def load(file: Path) -> tuple[Description, "KerasBackend"]:
     from ...model.model_file import load_network
 
     file, experiment = find_model(file)
+    description = Description.of(experiment, calibration=read_calibration(run_folder_of(file)))
     function = servable.load(file)
     if function is not None:
-        return Description.of(experiment), KerasBackend(function)
-    backend = KerasBackend.from_network(load_network(file), experiment)
-    return Description.of(experiment), backend
+        return description, KerasBackend(function)
+    return description, KerasBackend.from_network(load_network(file), experiment)
 
 
 class KerasBackend:

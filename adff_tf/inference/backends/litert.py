@@ -21,11 +21,14 @@ import numpy as np
 
 from ...errors import InputError
 from ...support.console import silence_stderr
+from ...support.files import sha256_of
 from ..description import FILE, Description
 from . import Outputs
 
 AGAIN = "Copy it from the export again, or export again"
 FORMS = "give one of an export's .tflite files, such as adff_int8.tflite"
+
+RUN_FILE = "model.tflite"  # in a run folder
 
 Run = Callable[..., Outputs]  # from waveform=(1, window) float32 to outputs
 
@@ -50,6 +53,21 @@ def load(
     with silence_stderr():  # LiteRT prints its delegate's name
         runs = [_signature(content, description, path, threads) for _ in range(interpreters)]
     return description, LiteRTBackend(runs, description.outputs)
+
+
+def beside(model_file: Path) -> Path | None:
+    """Return the `model.tflite` that was made from a `model.keras` beside it; None for none."""
+    file = model_file.with_name(RUN_FILE)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            made_from = json.loads(archive.read(FILE)).get("made_from")
+    except FileNotFoundError:
+        return None
+    except Exception:  # as in _read_description
+        raise InputError(
+            f"{file} is damaged; remove it: {model_file.name} holds the model too"
+        ) from None
+    return file if made_from == sha256_of(model_file) else None
 
 
 class LiteRTBackend:
