@@ -75,7 +75,7 @@ class Options:
     """litert: without TensorFlow, by the model's .tflite. keras: by TensorFlow. auto: litert where
     the model has a .tflite."""
     threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """LiteRT's threads; 2 by default."""
+    """Windows that LiteRT predicts at once, with a thread each; 2 by default."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,9 +12,8 @@ from adff_tf import EmotionModel
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "first_steps.ipynb"
 RESULT = """
 import json
-print(json.dumps({"tuned": tuned.predict(songs[-1]).values, "exported": song.values,
-                  "shipped": pair[-1].values, "songs": finished.metrics["tracks"],
-                  "passed": exported.passed}))
+print(json.dumps({"tuned": tuned.predict(songs[-1]).values, "exported": answers[0],
+                  "shipped": pair[-1].values, "songs": finished.metrics["tracks"]}))
 """
 
 
@@ -54,10 +53,10 @@ def test_it_runs(tmp_path, monkeypatch):
     pictures = [c.id for c in notebook.cells if "image/png" in str(c.get("outputs"))]
     assert pictures == ["curve", "path", "compare"]
     result = json.loads(notebook.cells[-1].outputs[-1]["text"])
-    assert result["passed"] and result["songs"] == 10
+    assert result["songs"] == 10
     run = EmotionModel.load(tmp_path / "first_steps" / "run", backend="keras")
     again = run.predict(tmp_path / "first_steps" / "music" / "audio" / "11.flac").values
     for name, value in again.items():
-        assert result["exported"][name] == pytest.approx(value, abs=1e-3)
-        assert result["tuned"][name] == pytest.approx(value, abs=0.02)  # a run's float16 file
+        for written in ("exported", "tuned"):  # both are float32 files
+            assert result[written][name] == pytest.approx(value, abs=1e-3)
         assert np.abs(result["shipped"][name] - value) > 1e-3  # the fine-tuning changed it

@@ -185,4 +185,4 @@ def load_model(location: Location, threads: int) -> EmotionModel:
                     tf.config.threading.set_intra_op_parallelism_threads(1)
                     tf.config.threading.set_inter_op_parallelism_threads(threads)
             tf.config.list_logical_devices()
-    return EmotionModel(*load_backend(location, threads=1, interpreters=threads))
+    return EmotionModel(*load_backend(location, callers=threads))

@@ -22,7 +22,7 @@ from .backends import Backend, Choice, Outputs, load_backend, locate
 from .description import Description
 from .emotion import Emotion, curve_row
 from .hub import FORM, hub_name
-from .windows import BlockMeter, batched, cut_windows
+from .windows import BlockMeter, batched, cut_windows, one_ahead
 
 if TYPE_CHECKING:
     import keras
@@ -139,7 +139,7 @@ class EmotionModel:
         starts: list[int] = []
         outputs: list[Outputs] = []
         batch_size = max(1, min(BATCH, int(BATCH_S * rate) // self.window))
-        for batch in batched(cut_windows(meter, self.window, hop), batch_size):
+        for batch in one_ahead(batched(cut_windows(meter, self.window, hop), batch_size)):
             starts += [window.start for window in batch]
             outputs.append(self.predict_windows(np.stack([window.samples for window in batch])))
             check_finite(outputs[-1])

@@ -7,7 +7,8 @@ paper's rule for segments (Section 3.1), and `features.segments` uses it for fra
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -115,6 +116,16 @@ class BlockMeter:
         """The greatest |sample| of each 1/20 s, `(seconds * 20,)`."""
         rest = [self._rest.max(keepdims=True)] if len(self._rest) else []
         return np.concatenate([*self._peaks, *rest])
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the same items; the next one is made in a thread meanwhile."""
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, iterator, end)
+        while (item := following.result()) is not end:
+            following = pool.submit(next, iterator, end)
+            yield cast(Item, item)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -36,12 +36,20 @@ def test_one_model_from_many_threads(tflite):
 
 def test_several_interpreters_predict_the_same(tflite):
     one = EmotionModel.load(tflite)
-    several = EmotionModel(*load_backend(locate(tflite), threads=1, interpreters=3))
+    several = EmotionModel(*load_backend(locate(tflite), callers=3))
     songs = [music(1.6, seed) for seed in range(8)]
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda song: several.predict(song, RATE).as_dict(), songs))
     for row, song in zip(found, songs, strict=True):
         assert_same(row, one.predict(song, RATE).as_dict(), atol=1e-6)
+
+
+def test_windows_at_once_keep_their_order(tflite):
+    windows = np.stack([music(1.0, seed) for seed in range(7)])
+    one, four = (EmotionModel.load(tflite, threads=threads) for threads in (1, 4))
+    for name, values in one.predict_windows(windows).items():
+        np.testing.assert_array_equal(four.predict_windows(windows)[name], values)
+        assert len(set(values.tolist())) == 7
 
 
 def test_a_failed_window_gives_its_interpreter_back():

@@ -132,14 +132,14 @@ def _locate(path: str | Path, backend: Choice) -> Location:
 
 
 def load_backend(
-    location: Location, threads: int | None = None, interpreters: int = 1
+    location: Location, threads: int | None = None, callers: int | None = None
 ) -> tuple[Description, Backend]:
     """Load a model.
 
     Args:
         location: of `locate`.
-        threads: LiteRT's threads a window; 2 by default.
-        interpreters: LiteRT's windows at once, one a calling thread.
+        threads: LiteRT's windows of a batch at once, with a thread each; 2 by default.
+        callers: LiteRT's instead: threads that call it at once, and predict a batch alone each.
 
     Raises:
         InputError: a damaged model, or one of another version.
@@ -147,7 +147,7 @@ def load_backend(
     if location.kind == Kind.LITERT:
         from . import litert
 
-        return litert.load(location.path, 2 if threads is None else threads, interpreters)
+        return litert.load(location.path, 2 if threads is None else threads, callers)
     if location.kind == Kind.SAVED_MODEL:
         from . import saved_model
 

@@ -14,6 +14,7 @@ import queue
 import stat
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,16 @@ Run = Callable[..., Outputs]  # from waveform=(1, window) float32 to outputs
 
 
 def load(
-    path: Path, threads: int = 2, interpreters: int = 1
+    path: Path, threads: int = 2, callers: int | None = None
 ) -> tuple[Description, "LiteRTBackend"]:
     """Return the description and the backend of a `.tflite` that takes a waveform.
 
+    Each interpreter has one thread: two windows at once take less time than two threads a window.
+
     Args:
         path: the file, which is read whole: a later change of it does no harm.
-        threads: of one interpreter, 1 to 64.
-        interpreters: how many windows are predicted at once.
+        threads: how many windows of a batch are predicted at once, 1 to 64.
+        callers: instead, how many threads call the backend, and each predicts its batch alone.
 
     Raises:
         InputError: no such file, a damaged one, or one that takes log-mels.
@@ -51,8 +54,8 @@ def load(
     content = _read(path)
     description = _read_description(content, path)
     with silence_stderr():  # LiteRT prints its delegate's name
-        runs = [_signature(content, description, path, threads) for _ in range(interpreters)]
-    return description, LiteRTBackend(runs, description.outputs)
+        runs = [_signature(content, description, path) for _ in range(callers or threads)]
+    return description, LiteRTBackend(runs, description.outputs, 1 if callers else threads)
 
 
 def beside(model_file: Path) -> Path | None:
@@ -73,20 +76,26 @@ def beside(model_file: Path) -> Path | None:
 class LiteRTBackend:
     """Interpreters that predict one window each, at once from as many threads."""
 
-    def __init__(self, runs: list[Run], outputs: tuple[str, ...]):
+    def __init__(self, runs: list[Run], outputs: tuple[str, ...], at_once: int = 1):
+        """at_once: windows of a batch that are predicted at once."""
         self._outputs = outputs
+        self._pool = ThreadPoolExecutor(at_once, "litert") if at_once > 1 else None
         self._idle: queue.SimpleQueue[Run] = queue.SimpleQueue()
         for run in runs:
             self._idle.put(run)
 
     def predict(self, waveforms: np.ndarray) -> Outputs:
         """See `Backend`."""
+        in_order = self._pool.map if self._pool and len(waveforms) > 1 else map
+        rows = list(in_order(self._predict_one, waveforms))
+        return {name: np.concatenate([row[name] for row in rows]) for name in self._outputs}
+
+    def _predict_one(self, waveform: np.ndarray) -> Outputs:
         run = self._idle.get()
         try:
-            rows = [run(waveform=waveform[None]) for waveform in waveforms]
+            return run(waveform=waveform[None])
         finally:
             self._idle.put(run)
-        return {name: np.concatenate([row[name] for row in rows]) for name in self._outputs}
 
 
 def _read(path: Path) -> bytes:
@@ -124,14 +133,14 @@ def _read_description(content: bytes, path: Path) -> Description:
     return description
 
 
-def _signature(content: bytes, description: Description, path: Path, threads: int) -> Run:
+def _signature(content: bytes, description: Description, path: Path) -> Run:
     """Return LiteRT's function of a model, ready to run. Raises InputError."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError(f'{error}; pip install "ai-edge-litert>=2.1"') from None
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
         run = interpreter.get_signature_runner("serving_default")
     except (RuntimeError, ValueError) as error:
