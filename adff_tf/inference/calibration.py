@@ -37,7 +37,7 @@ _MARGIN = 1e-9  # so that 10 · 0.9 is 9 and not a little more
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a model's held-out songs say of its predictions.
+    """The scores and distances of a model's held-out songs, which set its intervals and bound.
 
     Attributes:
         scores: of the held-out songs, ascending, by target or for `probabilities`; units of [-1, 1]

@@ -34,7 +34,7 @@ class Emotion:
             `probabilities`.
         scale: lowest and highest value of the targets.
         peaks: the greatest |sample| of each 1/20 s, `(seconds * 20,)`.
-        calibration: what the model's held-out songs say of its predictions; None where unknown.
+        calibration: of the model's intervals, by its held-out songs; None where unknown.
         distance: from the training songs, the mean over windows, in units of their median; None
             where the model does not measure it.
         level: share of the songs whose interval or prediction set is right.

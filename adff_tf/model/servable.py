@@ -116,7 +116,7 @@ def load(model_file: Path) -> Callable | None:
     source = folder / SOURCE
     if (
         not source.is_file()
-        or source.read_text() != sha256_of(model_file)
+        or source.read_bytes() != sha256_of(model_file).encode()
         or tf.config.list_physical_devices("GPU")
     ):
         return None

@@ -1,4 +1,4 @@
-"""`calibration.json` of a run: what its held-out songs say of its predictions.
+"""`calibration.json` of a run: the scores and distances of its held-out songs.
 
 Each song counts with the prediction of its fold's model, which was not trained on it. The songs of
 all folds are pooled (`inference.calibration`).

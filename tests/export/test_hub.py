@@ -29,7 +29,7 @@ from ..artifacts import RATE, assert_same, music, save_run
 from .test_trained_model import write_index
 
 METRICS = {
-    "source": "pmemo (/home/somebody/PMEmo2019)",
+    "source": "pmemo (somebody/PMEmo2019)",
     "mean": {
         "valence": {"r2": 0.25, "rmse": 0.5, "sign": 0.75},
         "arousal": {"r2": None, "rmse": None, "sign": 0.875},
@@ -64,7 +64,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(run) -> str:
-    """What the program prints."""
+    """Return what the program prints."""
     with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as out:
         command.main([str(run), "--out", str(run.parent / "export"), "--formats", "hub"])
     out.seek(0)

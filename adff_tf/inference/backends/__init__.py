@@ -103,8 +103,7 @@ def locate(path: str | Path, backend: Choice = "auto") -> Location:
         InputError: there is no model, or none for that backend.
     """
     found = _locate(path, backend)
-    wanted = {"litert": Kind.LITERT, "keras": found.kind if found.needs_tensorflow else None}
-    if backend != "auto" and wanted[backend] != found.kind:
+    if backend != "auto" and found.needs_tensorflow != (backend == "keras"):
         other = "an export's .tflite files have" if backend == "litert" else "a run has"
         raise InputError(f"{found.path} has no backend {backend}: {other}, or leave it out")
     return found
