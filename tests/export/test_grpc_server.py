@@ -69,5 +69,5 @@ def test_signatures_are_the_clients(grpc_host):
         signatures.signature_def[name] for name in ("serving_default", "description")
     )
     assert [dim.size for dim in default.inputs["waveform"].tensor_shape.dim] == [-1, WINDOW]
-    assert set(default.outputs) == {"valence", "arousal"}
+    assert set(default.outputs) == {"valence", "arousal", "distance"}
     assert set(description.inputs) == {"query"} and set(description.outputs) == {"description"}
