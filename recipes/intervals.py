@@ -4,9 +4,10 @@
 
 The held-out songs of each RUN, predicted by their fold's model, are split in two at random, by
 group; one half calibrates the intervals, the other is scored, and the other way round; 50 splits.
-OUT/coverage.csv has a row a run, target and level: the share of songs whose interval holds the
-label (of a quadrant: a value of its sign), and the mean half-width of intervals that follow the
-curve's spread and of such of constant width.
+OUT/coverage.csv has a row a run, source, target and level: the share of songs whose interval holds
+the label (of a quadrant: a value of its sign), the mean half-width, that of intervals of constant
+width, the share of intervals on one side of zero, and the share of the splits whose intervals
+follow the curve's spread. A run on several data sets has rows for each alone and for `all`.
 """
 
 import argparse
@@ -24,15 +25,26 @@ from adff_tf.training.predictions import read_predictions, read_segments
 LEVELS, SPLITS = (0.8, 0.9, 0.95), 50
 
 
-def score(run: Path) -> pd.DataFrame:
-    """Return rows of a run with targets."""
+def score(run: Path) -> list[pd.DataFrame]:
+    """Return the tables of a run with targets: of all its songs, and of each of several sources."""
     experiment = Experiment.from_json((run / "config.json").read_text(), str(run))
     task = TASKS[experiment.task]
     index = pd.read_csv(run / "index.csv", dtype={"track_id": str, "split": str})
     places = [run / f"fold{fold}" for fold in experiment.validation.scored_folds]
     songs = pd.concat([read_predictions(place, index) for place in places], ignore_index=True)
     segments = pd.concat([read_segments(place, index) for place in places], ignore_index=True)
-    groups = index.set_index("track_id")["group"].loc[songs["track_id"]].to_numpy()
+    known = index.set_index("track_id").loc[songs["track_id"]]
+    groups, sources = known["group"].to_numpy(), known["source"].to_numpy()
+    parts = {"all": np.ones(len(songs), bool)}
+    if len(set(sources)) > 1:
+        parts |= {Path(source).name: sources == source for source in dict.fromkeys(sources)}
+    return [
+        _score_songs(task, songs[part], segments, groups[part]).assign(run=run.name, source=source)
+        for source, part in parts.items()
+    ]
+
+
+def _score_songs(task, songs, segments, groups) -> pd.DataFrame:
     rng, rows = np.random.default_rng(0), []
     for _ in range(SPLITS):
         chosen = rng.random(len(np.unique(groups))) < 0.5
@@ -45,7 +57,7 @@ def score(run: Path) -> pd.DataFrame:
             )
             rows += _coverage(task, songs[~mask], segments, calibration, constant)
     table = pd.DataFrame(rows).groupby(["target", "level"], sort=False).mean().reset_index()
-    return table.assign(run=run.name, songs=len(songs))
+    return table.assign(songs=len(songs))
 
 
 def _coverage(task, songs, segments, calibration, constant) -> list[dict]:
@@ -67,6 +79,7 @@ def _coverage(task, songs, segments, calibration, constant) -> list[dict]:
                 "half_width": np.mean(high - low) / 2,
                 "constant_half_width": constant.quantile(name, level),
                 "clear": np.mean((low > 0) | (high < 0)),
+                "follows": float(calibration.spread[name] > 0),
             })  # fmt: skip
     return rows
 
@@ -79,7 +92,7 @@ def main() -> None:
     ask.add_argument("runs", type=Path, nargs="+")
     given = ask.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    table = pd.concat([score(run) for run in given.runs], ignore_index=True)
+    table = pd.concat([part for run in given.runs for part in score(run)], ignore_index=True)
     table.round(3).to_csv(given.out / "coverage.csv", index=False)
     print(table.round(3).to_string(index=False))
 

@@ -1,11 +1,14 @@
 """Intervals and unfamiliarity of predictions, by split conformal prediction.
 
 A run's held-out songs show how far its predictions are off. The interval of a new song is its value
-± q · s. s = 1 + std / (the held-out songs' median std) is larger for a song whose windows disagree.
-q is a quantile of the held-out songs' scores |label - value| / s: of n songs, the ceil((n + 1) ·
-level)-th smallest score, and infinite where there are too few. If new songs are like the held-out
-ones (exchangeable), the interval holds the label for `level` of the songs (Lei et al.,
+± q · s. q is a quantile of the held-out songs' scores |label - value| / s: of n songs, the ceil((n
++ 1) · level)-th smallest score, and infinite where there are too few. If new songs are like the
+held-out ones (exchangeable), the interval holds the label for `level` of the songs (Lei et al.,
 "Distribution-free predictive inference for regression", JASA 2018, Sections 2.2 and 5.2).
+
+s is 1, or 1 + std / (the held-out songs' median std) where a song's std over its windows tells of
+its error, so that a song whose windows disagree has a wider interval: of the two, the one with the
+narrower intervals over the held-out songs at LEVEL.
 
 Where a label is a sign, a song's score counts the distance to the nearest value of that sign, so
 that the interval holds a value of the right sign for `level` of the songs. For classes a score is 1
@@ -42,7 +45,7 @@ class Calibration:
     Attributes:
         scores: of the held-out songs, ascending, by target or for `probabilities`; units of [-1, 1]
             or of probability.
-        spread: the held-out songs' median std over windows by target; 0 for constant width.
+        spread: by target, the held-out songs' median std over windows; 0 for constant width.
         distances: of the held-out songs, ascending, in units of the training songs' median.
     """
 
@@ -139,9 +142,8 @@ def calibrate(
     scores, spread = {}, {}
     for name in task.targets:
         values, truth = (np.asarray(by[name], "float64") for by in (predictions, labels))
-        known = std[name][np.isfinite(std[name])]
-        spread[name] = round(float(np.median(known)), 4) if len(known) else 0.0
         off = np.where(is_sign, np.maximum(-np.sign(truth) * values, 0), np.abs(truth - values))
+        spread[name] = _narrower_spread(off, std[name])
         scores[name] = _rounded_up(off / width(std[name], spread[name]))
     return Calibration(scores, spread, kept)
 
@@ -170,6 +172,18 @@ def check_level(level: float) -> None:
     """Raise InputError unless a level is a share between 0 and 1."""
     if not 0 < level < 1:  # NaN too
         raise InputError(f"a level of {level:g} was given; give one between 0 and 1, such as 0.9")
+
+
+def _narrower_spread(off: np.ndarray, std: np.ndarray) -> float:
+    """Return the median std, or 0 where intervals of constant width are no wider on average."""
+    known = std[np.isfinite(std)]
+    median = round(float(np.median(known)), 4) if len(known) else 0.0
+
+    def mean_half_width(spread: float) -> float:
+        s = width(std, spread)
+        return _quantile(_rounded_up(off / s), LEVEL) * float(s.mean())
+
+    return min((0.0, median), key=mean_half_width)
 
 
 def _rank(songs: int, level: float) -> int:

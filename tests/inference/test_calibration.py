@@ -32,16 +32,27 @@ def test_the_quantile_by_hand(level, q):
     assert Calibration({"valence": TEN}, {"valence": 0.0}).quantile("valence", level) == q
 
 
-def test_scores_are_residuals_over_the_relative_spread():
-    found = of_valence([0.5, 0.5, 0.5], [0.1, 0.3, 0.9], [0.1, 0.2, math.nan])
-    assert found.spread == {"valence": pytest.approx(0.15)}
-    wanted = [0.4 / (1 + 0.1 / 0.15), 0.2 / (1 + 0.2 / 0.15), 0.4 / 2]
-    assert found.scores["valence"] == pytest.approx(sorted(wanted), abs=1e-4)
+STD = np.array([0.1] * 10 + [0.2] + [0.4] * 10)  # of 21 songs, the median is .2
+
+
+def test_scores_are_residuals_over_the_relative_spread_where_it_tells_of_them():
+    off = STD / 2
+    found = of_valence(off, np.zeros(21), STD)
+    assert found.spread == {"valence": 0.2}
+    wanted = [0.05 / 1.5] * 10 + [0.1 / 2] + [0.2 / 3] * 10
+    assert found.scores["valence"] == pytest.approx(wanted, abs=1e-4)
+    assert of_valence(off, np.zeros(21), np.full(21, math.nan)).spread == {"valence": 0.0}
+
+
+def test_the_width_is_constant_where_the_spread_tells_nothing():
+    found = of_valence(np.full(21, 0.3), np.zeros(21), STD)
+    assert found.spread == {"valence": 0.0}
+    assert found.scores["valence"] == pytest.approx([0.3] * 21, abs=1e-4)
 
 
 def test_a_sign_counts_the_way_to_its_side():
     found = of_valence([1, 1, -1], [0.2, -0.3, 0.4], [0.1, 0.1, 0.1], is_sign=True)
-    assert found.scores["valence"] == pytest.approx([0.0, 0.15, 0.2], abs=2e-4)
+    assert found.scores["valence"] == pytest.approx([0.0, 0.3, 0.4], abs=2e-4)
 
 
 def test_the_interval_is_wider_where_windows_disagree():
