@@ -34,9 +34,9 @@ class Options:
     """A run folder of adff-train, a model.keras in one, or `pretrained`, the model that ships."""
     out: Path
     """Folder for the artifacts, new or empty."""
-    formats: tuple[Literal["saved_model", "tflite", "hub"], ...] = ("saved_model", "tflite")
+    formats: tuple[Literal["saved_model", "tflite", "hub", "web"], ...] = ("saved_model", "tflite")
     """saved_model: for TensorFlow Serving. tflite: for LiteRT, on devices. hub: a folder to upload
-    to the Hugging Face Hub."""
+    to the Hugging Face Hub. web: a page for any static host."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: list[str]) -> None:
     options = console.parse("adff-export", DESCRIPTION, Options, arguments)
     if not options.formats:
-        raise InputError("--formats is empty; give saved_model, tflite, hub or several of them")
+        raise InputError(
+            "--formats is empty; give saved_model, tflite, hub, web or several of them"
+        )
     console.import_tensorflow()
     from .artifacts import export
 
@@ -111,6 +113,8 @@ def _next_steps(options: Options) -> list[str]:
         lines.append("  adff-client localhost:8500 SONG")
     if "hub" in options.formats:
         lines.append(f"  hf upload USER/NAME {out}/hub      (to the Hugging Face Hub)")
+    if "web" in options.formats:
+        lines.append(f"  python -m http.server -d {out}/web      (or put the folder on any host)")
     return lines
 
 

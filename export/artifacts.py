@@ -3,6 +3,7 @@
 saved_model/1/               for TensorFlow Serving, see saved_model.py
 adff_float32.tflite …        for devices, see tflite.py
 hub/                         for the Hugging Face Hub, see hub.py
+web/                         a page for any static host, see web.py
 example.py                   predicts by a .tflite, with requirements.txt
 serving/                     configuration of a TensorFlow Serving container
 model.keras, config.json     the source of the artifacts; model_card.md where the run has one
@@ -30,15 +31,16 @@ from adff_tf.inference.hub import TFLITE, import_hub
 from adff_tf.inference.model import EmotionModel
 from adff_tf.model import servable
 from adff_tf.model.model_file import find_model, load_network
+from adff_tf.page.built import find_static
 from adff_tf.support.console import SILENT, Reporter
 from adff_tf.support.files import check_empty, expand_user
 from adff_tf.support.locks import LOCK, lock_folder
 
-from . import saved_model, tflite, warmup
+from . import saved_model, tflite, warmup, web
 from .parity import INFORMATIVE_STD, Parity, compare, prediction_std
 from .trained_model import TRAINED_ON, TrainedModel
 
-Format = Literal["saved_model", "tflite", "hub"]
+Format = Literal["saved_model", "tflite", "hub", "web"]
 
 EXAMPLE = '''"""Predict the emotion of a song: python example.py adff_int8.tflite song.wav"""
 
@@ -92,11 +94,13 @@ def export(
 
     Raises:
         LockedError: another export writes to `folder`.
-        InputError: a model that cannot be used, a folder that is not empty, a full disk, or `hub`
-            without huggingface_hub.
+        InputError: a model that cannot be used, a folder that is not empty, a full disk, `hub`
+            without huggingface_hub, or `web` in a checkout where the page is not built.
     """
     if "hub" in formats:
         import_hub()  # raises before any work
+    if "web" in formats:
+        find_static()
     folder = expand_user(folder)
     if folder.resolve() == Path.cwd():  # the export replaces its folder
         raise InputError(f"`out` {folder} is the current folder; give a folder in it or elsewhere")
@@ -209,7 +213,19 @@ def _write_hub(trained: TrainedModel, folder: Path, reporter: Reporter) -> Itera
         yield compare(name, model.predict_windows, trained.windows, trained.reference)
 
 
-_WRITERS = {"saved_model": _write_saved_model, "tflite": _write_tflite, "hub": _write_hub}
+def _write_web(trained: TrainedModel, folder: Path, reporter: Reporter) -> Iterator[Parity]:
+    reporter.log("web …")
+    model = web.write(trained, folder / web.FOLDER)
+    predict = EmotionModel.load(model).predict_windows
+    yield compare(web.FOLDER, predict, trained.windows, trained.reference)
+
+
+_WRITERS = {
+    "saved_model": _write_saved_model,
+    "tflite": _write_tflite,
+    "hub": _write_hub,
+    "web": _write_web,
+}
 
 
 def _write_companions(trained: TrainedModel, folder: Path, formats: Sequence[Format]) -> None:

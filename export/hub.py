@@ -86,7 +86,8 @@ def write(trained: TrainedModel, folder: Path) -> None:
     with zipfile.ZipFile(trained.file) as archive:
         for name in KERAS_FILES:  # the layout of a .keras file, unpacked
             archive.extract(name, folder)
-    (folder / TFLITE).write_bytes(_float16(trained, folder.parent))
+    settings = trained.network, trained.experiment, trained.description
+    (folder / TFLITE).write_bytes(tflite.one_file("float16", folder.parent, *settings))
     (folder / FILE).write_text(json.dumps(trained.description, indent=2) + "\n")
     (folder / "LICENSE").write_text(TERMS.format(terms=trained.description["terms"]))
     for file in (trained.run / "LICENSE", trained.run / HEARD):
@@ -95,14 +96,6 @@ def write(trained: TrainedModel, folder: Path) -> None:
     if trained.trained_on is not None:
         trained.trained_on.to_csv(folder / TRAINED_ON, index=False)
     render_card(trained).save(folder / "README.md")
-
-
-def _float16(trained: TrainedModel, export: Path) -> bytes:
-    """Return the content of adff_float16.tflite, from the export where it is there already."""
-    name = "adff_float16.tflite"
-    if (export / name).is_file():
-        return (export / name).read_bytes()
-    return tflite.float16(trained.network, trained.experiment, trained.description)
 
 
 # === The card ===

@@ -22,6 +22,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import flatbuffers
 import keras
@@ -89,10 +90,26 @@ def files(
     )
 
 
-def float16(network: keras.Model, experiment: Experiment, description: dict) -> bytes:
-    """Return the content of adff_float16.tflite alone. Args: as for `files`."""
+def one_file(
+    kind: Literal["float16", "int8"],
+    folder: Path,
+    network: keras.Model,
+    experiment: Experiment,
+    description: dict,
+) -> bytes:
+    """Return the content of adff_float16.tflite or adff_int8.tflite alone.
+
+    Args:
+        kind: float16 or int8.
+        folder: of an export, whose file is taken where it is there already.
+        network, experiment, description: as for `files`.
+    """
+    file = folder / f"adff_{kind}.tflite"
+    if file.is_file():
+        return file.read_bytes()
     model = _with_unique_names(convert(*window_function(network, experiment)))
-    return append(_quantise(model, _float16), description)
+    recipe = {"float16": _float16, "int8": _int8}[kind]
+    return append(_quantise(model, recipe), description)
 
 
 def load_function(file: Path) -> Callable[[np.ndarray], Outputs]:

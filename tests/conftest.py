@@ -9,7 +9,9 @@ quiet_tensorflow()
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--slow", action="store_true", help="also run the full-size network and the notebook"
+        "--slow",
+        action="store_true",
+        help="also run what takes minutes, such as the notebook",
     )
 
 

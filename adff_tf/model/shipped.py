@@ -8,6 +8,7 @@ from ..support.files import expand_user
 NAME = "pretrained"
 FOLDER = Path(__file__).parents[1] / NAME
 QUICK = FOLDER / "adff_float16.tflite"  # answers without TensorFlow
+SMALL = FOLDER / "adff_int8.tflite"  # for a browser
 
 
 def resolve_model(path: str | Path) -> Path:
