@@ -14,6 +14,8 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
+from .rivals import MODEL, EmoMucs, Mlem
+from .settings import Settings, explain
 
 POOLS = 5  # one per level; each halves time and mel
 FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five pools
@@ -35,38 +37,6 @@ def check_segment(frames: int, seg_num: int) -> None:
             f"seg_num {seg_num} cuts {frames} frames into parts of {part}, and five pools need at "
             f"least {FEWEST_FRAMES} a part: {fits} a longer seg_len (100 frames a second)"
         )
-
-
-def list_problems(error: pydantic.ValidationError) -> list[str]:
-    """Return one text per invalid setting: its name, the value given and the allowed form."""
-    return [_problem(found) for found in error.errors()]
-
-
-def explain(error: pydantic.ValidationError) -> str:
-    """Return the problems of `list_problems`, one a line, indented."""
-    return "\n".join(f"  {problem}" for problem in list_problems(error))
-
-
-def _problem(found) -> str:
-    name, message = ".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        message = "no such setting"
-    elif found["type"] not in ("value_error", "json_invalid"):
-        message += f"; given {found['input']!r}"
-    return f"{name}: {message}" if name else message
-
-
-class Settings(pydantic.BaseModel):
-    """A frozen group of settings that refuses unknown names."""
-
-    model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs):
-        for field in cls.model_fields.values():  # --help wraps lines itself
-            field.description = field.description and " ".join(field.description.split())
 
 
 class Frontend(Settings):
@@ -143,6 +113,8 @@ class Segments(Settings):
 class Network(Settings):
     """ADFF (Section 2). Not in the paper: sizes of the Bi-LSTM, the attention and the FC layers."""
 
+    model: Annotated[Literal["adff"], MODEL] = "adff"
+    """Network to train: adff, emomucs or mlem; each has options of its own."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on the VGG-16 channels 64, 128, 256, 512, 512."""
     se: bool = True
@@ -165,6 +137,32 @@ class Network(Settings):
     """Units of the fully connected layers (ReLU) before the output layer."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Dropout rate after each fully connected layer."""
+
+    @property
+    def title(self) -> str:
+        """The network's name and paper."""
+        return "ADFF (Huang et al., Interspeech 2022)"
+
+    def describe(self, segments: Segments) -> str:
+        """Return the sizes that differ from run to run, in words."""
+        variant = ("" if self.se else ", without SE") + ("" if self.tflm else ", without TFLM")
+        return f"width {self.width:g} of the paper's, seg_num {segments.seg_num}{variant}"
+
+
+def _tag(network: object) -> str:
+    """Return the name of a network's settings; those of files of earlier versions are ADFF's."""
+    return network.get("model", "adff") if isinstance(network, dict) else network.model  # type: ignore[attr-defined]
+
+
+AnyNetwork = Annotated[
+    Annotated[Network, pydantic.Tag("adff")]
+    | Annotated[EmoMucs, pydantic.Tag("emomucs")]
+    | Annotated[Mlem, pydantic.Tag("mlem")],
+    pydantic.Discriminator(
+        _tag, custom_error_type="model", custom_error_message="model is adff, emomucs or mlem"
+    ),
+]
+NETWORKS = {kind.model_fields["model"].default: kind for kind in (Network, EmoMucs, Mlem)}
 
 
 class Training(Settings):
@@ -306,7 +304,7 @@ class Experiment(Settings):
     data: Data = Data()
     frontend: Frontend = Frontend()
     segments: Segments = Segments()
-    network: Network = Network()
+    network: AnyNetwork = Network()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
     start: Start = Start()
@@ -319,7 +317,10 @@ class Experiment(Settings):
 
     @pydantic.model_validator(mode="after")
     def _check_segment(self):
-        check_segment(self.frames, self.segments.seg_num)
+        if isinstance(self.network, Network):
+            check_segment(self.frames, self.segments.seg_num)
+        else:
+            self.network.check(self.frames, self.frontend.mels)
         return self
 
     @pydantic.model_validator(mode="after")

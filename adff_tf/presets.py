@@ -13,6 +13,7 @@ from .config import (
     Training,
     Validation,
 )
+from .rivals import EmoMucs, Mlem
 
 
 def fast_precision(proc: Path = Path("/proc")) -> Precision:
@@ -101,4 +102,56 @@ def demo() -> Experiment:
     )
 
 
-PRESETS = {"paper": paper, "fast": fast, "finetune": finetune, "demo": demo}
+def emomucs() -> Experiment:
+    """Return EmoMucs's baseline C2D-M with its authors' input and training (ISMIR 2020).
+
+    One random segment of 20 s a song at 12 kHz, 96 mels, dB relative to its maximum; Adam at .005
+    in batches of 64 until 15 epochs bring no lower val loss on a fifth of the training songs.
+    """
+    return Experiment(
+        frontend=Frontend(
+            sample_rate_hz=12000,
+            mels=96,
+            n_fft=512,
+            win_length_s=512 / 12000,
+            hop_length_s=256 / 12000,
+        ),
+        segments=Segments(seg_len=20.0, seg_num=1, sampling="simple"),
+        network=EmoMucs(level="relative"),
+        training=Training(
+            epochs=300,
+            batch_size=64,
+            learning_rate=0.005,
+            decay_epochs=(),
+            weight_decay=0.0,
+            early_stopping=15,
+            inner_fraction=0.2,
+        ),
+        validation=Validation(folds=5),
+    )
+
+
+def mlem() -> Experiment:
+    """Return MLEM's network with its authors' training (SMC 2021), on ADFF's log-mel.
+
+    Adam at .001 in batches of 8 along a cosine, with early stopping. Their spectrogram of 149 bands
+    and 40 s is not that of `Frontend`. Epochs and patience are not in the paper.
+    """
+    return Experiment(
+        segments=Segments(seg_len=20.0, seg_num=1, sampling="simple"),
+        network=Mlem(),
+        training=Training(
+            epochs=100,
+            batch_size=8,
+            learning_rate=1e-3,
+            schedule="cosine",
+            weight_decay=0.0,
+            early_stopping=14,
+            inner_fraction=0.2,
+        ),
+        validation=Validation(folds=5),
+    )
+
+
+RIVALS = {"emomucs": emomucs, "mlem": mlem}
+PRESETS = {"paper": paper, "fast": fast, "finetune": finetune, "demo": demo, **RIVALS}

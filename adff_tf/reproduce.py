@@ -4,7 +4,8 @@ This module is the program: it parses, calls `paper` and prints.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,8 @@ from . import presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
 from .errors import InputError
 from .paper import grid
+from .paper.table1 import table1
+from .rivals import EmoMucs, Mlem
 from .support import commandline, console
 from .support.files import expand_user
 from .training.start import check_start, take_over
@@ -28,6 +31,8 @@ adff-reproduce table1 --data ~/PMEmo2019 --dry-run: print its runs and the hours
 
 adff-reproduce table1 --data ~/PMEmo2019: run with the paper's schedule. This takes days on a CPU; \
 see --preset fast, --epochs, --width.
+
+adff-reproduce table1 --data ~/PMEmo2019 --models adff emomucs mlem: train the rivals too.
 
 adff-reproduce table4 --data ~/EMOPIA --seg-lens 20: run the columns of classes on a data set of \
 quadrants.
@@ -64,6 +69,9 @@ class Options:
     dry_run: bool = False
     """Print the runs and an estimate of their hours, and train nothing. Computes the log-mels and
     measures a training step of each shape of network."""
+    models: tuple[Literal["adff", "emomucs", "mlem"], ...] = ("adff",)
+    """table1: models to train. emomucs and mlem are trained as their authors did, under ADFF's
+    folds, segments and labels."""
     seg_lens: tuple[float, ...] = ()
     """Run only these segment lengths of the tables, seconds."""
     seg_nums: tuple[int, ...] = ()
@@ -91,6 +99,18 @@ def tiny() -> Experiment:
             "validation": Validation(folds=2),
         }
     )
+
+
+def tiny_rivals(base: Experiment) -> dict[str, Experiment]:
+    """Return the rivals' settings for `tiny`: one epoch, and few channels of MLEM."""
+    tiny_network = {
+        "emomucs": EmoMucs(source_model="c1d", level="relative"),
+        "mlem": Mlem(width=0.02),
+    }
+    return {
+        name: make().model_copy(update={"network": tiny_network[name], "training": base.training})
+        for name, make in presets.RIVALS.items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -172,6 +192,10 @@ def _check(options: Options, base: Experiment, arguments: list[str]) -> None:
             "no data set was given: add --data FOLDER. To check the program, run a whole table on "
             "built-in music by --scale tiny; to measure a training step here, add --dry-run"
         )
+    if options.models != ("adff",) and options.table not in ("table1", "all"):
+        raise InputError("--models is for table1, which compares models")
+    if not options.models:
+        raise InputError("--models is empty; give adff, emomucs, mlem or several of them")
     if (options.table == "transfer") != (options.other is not None):
         raise InputError(
             "transfer takes two data sets and the tables one: "
@@ -222,9 +246,12 @@ def select_tables(options: Options, prepared: list["Prepared"]) -> list[grid.Tab
         )
 
     tables, errors = [], []
-    for name in grid.TABLES if options.table == "all" else [options.table]:
+    rivals = tiny_rivals(base) if options.scale == "tiny" else None
+    models = functools.partial(table1, models=options.models, rivals=rivals)
+    make: dict[str, Callable[[Experiment], grid.Table]] = {"table1": models, **grid.TABLES}
+    for name in make if options.table == "all" else [options.table]:
         try:
-            tables.append(grid.TABLES[name](base).narrow(keep))
+            tables.append(make[name](base).narrow(keep))
         except InputError as error:
             errors.append(str(error))
     if tables:

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import join, quote
 from typing import Literal
 
-from .config import Experiment
+from .config import Experiment, Network
 from .support import commandline, console
 from .support.files import expand_user
 
@@ -36,8 +36,9 @@ The same command resumes a stopped run. Nothing is written outside the run folde
 class Options:
     """The program's own options; every other option is a setting of the experiment."""
 
-    preset: Literal["fast", "finetune", "demo", "paper"] | None = None
-    """Settings to start from. finetune with --start-from, fast with --data, otherwise demo."""
+    preset: Literal["fast", "finetune", "demo", "paper", "emomucs", "mlem"] | None = None
+    """Settings to start from. finetune with --start-from, fast with --data, otherwise demo.
+    emomucs, mlem: rivals of the paper's Table 1, as their authors trained them."""
     config: Path | None = None
     """A saved config.json to start from instead."""
     out: Path | None = None
@@ -81,8 +82,11 @@ def parse(arguments: list[str]) -> tuple[Options, Experiment]:
 
 
 def architecture(experiment: Experiment) -> str:
-    """Return one line on the network's sizes, and those that are smaller than the paper's."""
+    """Return one line on the network's sizes; of ADFF those that are smaller than the paper's."""
     network, segments = experiment.network, experiment.segments
+    if not isinstance(network, Network):
+        sizes = f"{segments.seg_len:g} s, task {experiment.task}, {network.describe(segments)}"
+        return f"network: {network.title}, {sizes}"
     reduced = []
     if network.width != 1:
         reduced.append(f"width {network.width:g} of the paper's")

@@ -36,7 +36,7 @@ def main() -> None:
     from adff_tf.config import Experiment, Network, Segments, Training
     from adff_tf.features.batches import training_batches
     from adff_tf.features.segments import segment_set
-    from adff_tf.model.network import build_adff
+    from adff_tf.model.networks import build_network
     from adff_tf.tasks import TASKS
     from adff_tf.training.optimizer import compile_model
 
@@ -60,7 +60,7 @@ def main() -> None:
             f"({1000 * reading:.1f} ms per batch of {args.batch})"
         )
         if args.steps:
-            model = build_adff(experiment, experiment.training.precision)
+            model = build_network(experiment, experiment.training.precision)
             compile_model(model, task, experiment.training, 100)
             x, y, weight = next(batches)
             model.train_on_batch(x, y, weight)

@@ -59,7 +59,7 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
     import tensorflow as tf
 
     from adff_tf.config import Experiment, Segments, Training
-    from adff_tf.model.network import build_adff
+    from adff_tf.model.networks import build_network
     from adff_tf.tasks import TASKS
     from adff_tf.training.optimizer import compile_model
 
@@ -67,7 +67,7 @@ def make_step(mode: str, precision: str, batch: int, seg_num: int):
     experiment = Experiment(
         task="arousal", segments=Segments(seg_num=seg_num), training=Training(precision=policy)
     )
-    model = build_adff(experiment, experiment.training.precision)
+    model = build_network(experiment, experiment.training.precision)
     compile_model(model, TASKS["arousal"], experiment.training, 100)
     x, y = tf.random.normal((batch, 2000, 128)), {"arousal": tf.zeros((batch, 2))}
 

@@ -49,7 +49,7 @@ ACTIVATIONS = {
     "MAX_POOL_2D": "^adff.*",
     "MUL": "^adff.*norm.*",
     "ADD": "^adff.*norm.*",
-    "FULLY_CONNECTED": "^adff.*(lstm|/fc).*",
+    "FULLY_CONNECTED": "^adff.*(lstm|/fc|concepts).*",
 }
 
 Ranges = dict[str, dict[str, np.ndarray]]  # tensor's name: {"min", "max"}, of the tensor's rank

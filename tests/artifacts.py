@@ -22,7 +22,8 @@ from adff_tf.inference.model import EmotionModel
 from adff_tf.model import log_mel as front_end
 from adff_tf.model.lstm import Bidirectional
 from adff_tf.model.model_file import find_model, load_network
-from adff_tf.model.network import build_adff, with_distance
+from adff_tf.model.network import build_adff
+from adff_tf.model.networks import with_distance
 from adff_tf.support.console import silence_stderr
 from adff_tf.tasks import PROBABILITIES, TASKS
 

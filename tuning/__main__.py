@@ -7,7 +7,7 @@ from shlex import join
 from typing import Literal
 
 from adff_tf import presets
-from adff_tf.config import Data, Experiment, Segments, Training
+from adff_tf.config import Data, Experiment, Network, Segments, Training
 from adff_tf.errors import InputError
 from adff_tf.support import commandline, console
 from adff_tf.support.files import expand_user
@@ -109,6 +109,8 @@ def parse(arguments: list[str]) -> tuple[Options, Plan]:
     start = take_over(_starting_point(arguments), arguments)
     options, base = commandline.parse("adff-tune", DESCRIPTION, Options(), start, arguments)
     check_start(base)
+    if not isinstance(base.network, Network):
+        raise InputError("the search is over ADFF's settings; --model is adff-train's alone")
     base = commandline.with_absolute_path(base)
     is_demo = not base.data.data and options.config is None and options.preset in (None, "demo")
     texts = [*options.space, *_fixed_by_options(arguments, base)]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pydantic
 
-from adff_tf.config import Experiment, check_segment, explain
+from adff_tf.config import Experiment, check_segment
 from adff_tf.errors import InputError
+from adff_tf.settings import explain
 
 if TYPE_CHECKING:
     import keras_tuner

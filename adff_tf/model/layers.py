@@ -184,3 +184,33 @@ class Familiarity(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0][0], 1)
+
+
+@keras.saving.register_keras_serializable("adff_tf")
+class RelativeLevel(keras.layers.Layer):
+    """Measure dB below each segment's maximum, at most 80, `(batch, frames, mels)` to the same.
+
+    The level of librosa's `power_to_db(ref=np.max)`, which EmoMucs takes.
+    """
+
+    def call(self, inputs):
+        loudest = ops.max(inputs, axis=(1, 2), keepdims=True)
+        return ops.maximum(inputs - loudest, -80.0)
+
+
+@keras.saving.register_keras_serializable("adff_tf")
+class FrequencyChannel(keras.layers.Layer):
+    """Append the position on the frequency axis as a channel: 2k/mels - 1 for band k.
+
+    `(batch, time, mel, channels)` to `(batch, time, mel, channels + 1)`; "frequency-aware"
+    convolutions (Koutini et al., ICASSP 2020).
+    """
+
+    def call(self, inputs):
+        mels = inputs.shape[2]
+        position = 2 * ops.arange(mels, dtype=inputs.dtype) / mels - 1
+        row = ops.ones_like(inputs[..., :1]) * position[None, None, :, None]
+        return ops.concatenate([inputs, row], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] + 1)

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from .. import __version__
-from ..config import Experiment, Frontend, list_problems
+from ..config import Experiment, Frontend
 from ..errors import InputError, format_list
+from ..settings import list_problems
 from ..tasks import DISTANCE, TASKS
 from . import shipped
 

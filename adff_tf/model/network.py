@@ -7,14 +7,19 @@ The input is `(batch, frames, mels)`. Layers are named so that weights transfer 
 `arousal`. The names do not depend on `seg_num`, `seg_len` or the task.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 
 from ..config import Experiment, Network, check_segment
-from ..tasks import DISTANCE, PROBABILITIES, TASKS
-from .layers import CutAndStack, Familiarity, PooledReLU, SqueezeExcite, Standardise
+from ..errors import InputError
+from ..tasks import PROBABILITIES, TASKS
+from .layers import CutAndStack, PooledReLU, SqueezeExcite, Standardise
 from .lstm import LSTM, Bidirectional
 
-FUSION, FAMILIARITY = "fusion", "familiarity"  # names of layers: E, and its distance
+STANDARDISE, FUSION = "standardise", "fusion"  # names of layers
+NETWORK = "adff"  # name of every network, by which `export.tflite` knows its tensors
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each level
 
 
@@ -92,15 +97,27 @@ def prediction_head(e, task: str, settings: Network) -> dict:
     for n, units in enumerate(settings.fc, start=1):
         e = keras.layers.Dense(units, activation="relu", name=f"fc{n}")(e)
         e = keras.layers.Dropout(settings.dropout, name=f"fc{n}_dropout")(e)
-    spec = TASKS[task]
+    return task_outputs(e, task)
+
+
+def task_outputs(e, task: str, use_bias: bool = True) -> dict:
+    """Return the task's outputs by name, float32, of one linear layer each; see `prediction_head`.
+
+    Args:
+        e: `(batch, features)`.
+        task: a name in `TASKS`.
+        use_bias: whether the layers have a bias.
+    """
+    spec, linear = TASKS[task], keras.layers.Dense
+    options = {"dtype": "float32", "use_bias": use_bias}
     if spec.is_regression:
-        return {name: keras.layers.Dense(1, dtype="float32", name=name)(e) for name in spec.outputs}
-    logits = keras.layers.Dense(len(spec.classes), dtype="float32", name=f"{task}_logits")(e)
+        return {name: linear(1, name=name, **options)(e) for name in spec.outputs}
+    logits = linear(len(spec.classes), name=f"{task}_logits", **options)(e)
     return {PROBABILITIES: keras.layers.Softmax(dtype="float32", name=PROBABILITIES)(logits)}
 
 
 def build_adff(experiment: Experiment, precision: str | None = None) -> keras.Model:
-    """Return the untrained network of an experiment.
+    """Return ADFF, untrained.
 
     Input `log_mel` `(batch, frames, mels)` float32, dB. Outputs: a dict, see `prediction_head`. The
     layer `standardise` holds the mean and std of each mel band: 0 and 1 until they are assigned.
@@ -110,36 +127,47 @@ def build_adff(experiment: Experiment, precision: str | None = None) -> keras.Mo
         precision: a Keras dtype policy; by default Keras's current policy.
 
     Raises:
-        InputError: five pools do not fit.
+        InputError: five pools do not fit, or the experiment has another network.
     """
+    with dtype_policy(precision):
+        return _build(experiment)
+
+
+@contextlib.contextmanager
+def dtype_policy(precision: str | None) -> Iterator[None]:
+    """Build layers with a Keras dtype policy; None: with the current one."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or before)
     try:
-        return _build(experiment)
+        yield
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def with_distance(network: keras.Model) -> keras.Model:
-    """Return a network with one more output, `distance` `(batch, 1)`, of `layers.Familiarity`."""
-    levels = network.get_layer(FUSION).input
-    outputs = dict(zip(network.output_names, network.outputs, strict=True))
-    outputs[DISTANCE] = Familiarity(dtype="float32", name=FAMILIARITY)(levels)
-    return keras.Model(network.inputs[0], outputs, name="adff")
-
-
 def _build(experiment: Experiment) -> keras.Model:
-    settings, frontend = experiment.network, experiment.frontend
+    settings = experiment.network
+    if not isinstance(settings, Network):
+        raise InputError(f"the experiment's model is {settings.model}; build_network builds it")
     seg_num = experiment.segments.seg_num
     check_segment(experiment.frames, seg_num)
 
     # === Functional model ===
-    log_mel = keras.Input((experiment.frames, frontend.mels), name="log_mel")
-    x = Standardise(frontend.model_dump(), dtype="float32", name="standardise")(log_mel)
+    log_mel, x = standardised_input(experiment)
     s = CutAndStack(seg_num, dtype="float32", name="cut_and_stack")(x)
     levels = []
     for level in range(1, len(VGG16) + 1):
         s = sflm_level(s, level, settings)
         levels.append(tflm(s, level, settings))
     e = keras.layers.Concatenate(name=FUSION)(levels)
-    return keras.Model(log_mel, prediction_head(e, experiment.task, settings), name="adff")
+    return keras.Model(log_mel, prediction_head(e, experiment.task, settings), name=NETWORK)
+
+
+def standardised_input(experiment: Experiment) -> tuple:
+    """Return the input `log_mel` and the standardised one, `(batch, frames, mels)` each.
+
+    The layer `standardise` carries the front end of the training, by which files are checked.
+    """
+    frontend = experiment.frontend
+    log_mel = keras.Input((experiment.frames, frontend.mels), name="log_mel")
+    layer = Standardise(frontend.model_dump(), dtype="float32", name=STANDARDISE)
+    return log_mel, layer(log_mel)

@@ -2,6 +2,7 @@
 
     published.py  the paper's numbers, as data
     grid.py       every table as a grid: the published number and the run that measures ours
+    table1.py     Table 1, with the models of other papers
     cells.py      the runs, shared among processes, each done once
     leases.py     which process works on which run
     estimate.py   the hours that the runs will take

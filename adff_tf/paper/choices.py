@@ -4,7 +4,7 @@ Both are lines of Markdown that stand below every table.
 """
 
 from .. import presets
-from ..config import Experiment
+from ..config import Experiment, Network
 
 PAPER_SETTINGS = {
     "frontend": ("sample_rate_hz", "mels", "win_length_s", "hop_length_s"),
@@ -35,6 +35,7 @@ def list_departures(base: Experiment) -> list[str]:
 def list_choices(base: Experiment) -> list[str]:
     """Return a line for each choice where the paper is silent."""
     frontend, network, training = base.frontend, base.network, base.training
+    assert isinstance(network, Network)  # the rivals' choices are notes of Table 1
     choices = {
         "n_fft": f"{frontend.n_fft}; the window is {1000 * frontend.win_length_s:g} ms",
         "log": f"10·log10 of the power, at least {frontend.floor_db:g} dB, not relative to the "

@@ -27,7 +27,7 @@ from .published import REGRESSION_METRICS, SEG_LENS, SEG_NUMS, TARGETS, Publishe
 
 METRICS = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "hours": "hours"}
 """Names of the metrics in column labels."""
-VARIED = frozenset({"task", "seg_len", "seg_num", "sampling", "se", "tflm"})
+VARIED = frozenset({"task", "seg_len", "seg_num", "sampling", "se", "tflm", "model"})
 """Settings of an experiment that the tables vary; all others are the base experiment's."""
 
 
@@ -132,38 +132,6 @@ def make_cell(
     return Cell(name, Experiment.model_validate(settings))
 
 
-def table1(base: Experiment) -> Table:
-    """Return Table 1: ADFF, its variants and other models, simple set of 20 s.
-
-    As in the paper, one row has seg_num 6 for arousal and seg_num 1 for valence.
-    """
-    variants = {"ADFF": {}, "w/o SE": {"se": False}, "w/o TFLM": {"tflm": False}}
-    entries: dict[tuple[str, str], Entry] = {}
-    for model, numbers in published.TABLE1.items():
-        for (target, metric), number in numbers.items():
-            seg_num = 6 if target == "arousal" else 1
-            cell = (
-                make_cell(base, target, "simple", 20.0, seg_num, **variants[model])
-                if model in variants
-                else None
-            )
-            entries[model, _column(target, metric)] = Entry(target, metric, number, cell)
-    in_table3 = published.TABLE3[20.0]
-    for model, variant in variants.items():
-        cell = make_cell(base, "valence", "simple", 20.0, 6, **variant)
-        for metric in REGRESSION_METRICS:
-            printed = in_table3["simple", "valence", metric] if model == "ADFF" else None
-            key = f"{model}, seg_num 6", _column("valence", metric)
-            entries[key] = Entry("valence", metric, printed, cell)
-    notes = (
-        "Rows ADFF, w/o SE and w/o TFLM: seg_num 6 for arousal and 1 for valence, the best of "
-        "each. The paper's row of ADFF mixes them too; the paper does not say which seg_num its "
-        "variants had. ADFF's valence at seg_num 6 is printed in Table 3.",
-        "EmoMucs and MLEM: as published in the paper, not run here.",
-    )
-    return Table("table1", "Table 1: models on the simple set of 20 s", "model", entries, notes)
-
-
 def table2(base: Experiment) -> Table:
     """Return Table 2: training time in hours by seg_num."""
     entries = {
@@ -181,7 +149,7 @@ def table2(base: Experiment) -> Table:
 def figure3(base: Experiment) -> Table:
     """Return Figure 3: R² and RMSE of both targets over seg_num."""
     entries = {
-        (_column(target, metric), f"{seg_num}"): Entry(
+        (column_label(target, metric), f"{seg_num}"): Entry(
             target, metric, None, _by_seg_num(base, seg_num, target)
         )
         for target in TARGETS
@@ -196,7 +164,7 @@ def figure3(base: Experiment) -> Table:
 def table3(base: Experiment) -> Table:
     """Return Table 3: lengths of segments, on the simple and the full set."""
     entries = {
-        (f"{seg_len:g} s", _column(target, metric, f"{sampling}: ")): Entry(
+        (f"{seg_len:g} s", column_label(target, metric, f"{sampling}: ")): Entry(
             target, metric, number, make_cell(base, target, sampling, seg_len, 6)
         )
         for seg_len in SEG_LENS
@@ -214,7 +182,7 @@ def table4(base: Experiment) -> Table:
         "quadrant": "four classes: ",
     }
     entries = {
-        (f"{seg_len:g} s", _column(target, metric, prefixes[task])): Entry(
+        (f"{seg_len:g} s", column_label(target, metric, prefixes[task])): Entry(
             target, metric, number, make_cell(base, task, "full", seg_len, 6)
         )
         for seg_len in SEG_LENS
@@ -225,7 +193,7 @@ def table4(base: Experiment) -> Table:
 
 
 TABLES: dict[str, Callable[[Experiment], Table]] = {
-    "table1": table1, "table2": table2, "figure3": figure3, "table3": table3, "table4": table4,
+    "table2": table2, "figure3": figure3, "table3": table3, "table4": table4,
 }  # fmt: skip
 
 
@@ -253,7 +221,7 @@ def transfer(base: Experiment, data_a: Data, data_b: Data, task: TaskName) -> Ta
                 name = f"from-{trained_on}-to-{tested_on}"
                 cell = Cell(name, cross_validation.experiment, test_data, cross_validation)
             for target, metric in metrics:
-                key = f"trained on {trained_on}", _column(target, metric, f"on {tested_on}: ")
+                key = f"trained on {trained_on}", column_label(target, metric, f"on {tested_on}: ")
                 entries[key] = Entry(target, metric, None, cell)
     notes = (
         f"A is {data_a.place}, B is {data_b.place}.",
@@ -271,7 +239,8 @@ def _by_seg_num(base: Experiment, seg_num: int, target: TaskName = "arousal") ->
     return make_cell(base, target, "simple", 20.0, seg_num)
 
 
-def _column(target: str, metric: str, prefix: str = "") -> str:
+def column_label(target: str, metric: str, prefix: str = "") -> str:
+    """Return a column's label, such as "valence R²"."""
     return f"{prefix}{target} {METRICS[metric]}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from ..config import Experiment
-from ..model.network import build_adff
+from ..model.networks import build_network
 from ..training.optimizer import Adam, make_schedule
 from .settings import Plan
 from .teacher import DIMS, TARGETS
@@ -19,7 +19,7 @@ from .windows import Windows
 
 def build_student(plan: Plan) -> keras.Model:
     """Return the untrained student: log-mel `(batch, frames, mels)` to targets `(batch, 1756)`."""
-    network = build_adff(plan.experiment, plan.learning.precision)
+    network = build_network(plan.experiment, plan.learning.precision)
     e = network.get_layer("fusion").output
     e = keras.layers.Dropout(plan.learning.target_dropout, name="fusion_dropout")(e)
     targets = keras.layers.Dense(DIMS, dtype="float32", name="projection")(e)
@@ -73,7 +73,7 @@ def explained_variance(student: keras.Model, windows: Windows) -> dict[str, floa
 def make_backbone(student: keras.Model, experiment: Experiment) -> keras.Model:
     """Return the experiment's network, float32, with the student's layers and an untrained head."""
     keras.utils.set_random_seed(experiment.training.seed)
-    network = build_adff(experiment, "float32")
+    network = build_network(experiment, "float32")
     learned = {layer.name: layer for layer in student.layers}
     for layer in network.layers:
         if layer.name in learned and layer.weights:

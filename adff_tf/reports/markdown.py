@@ -206,7 +206,7 @@ def describe_scoring(experiment: Experiment) -> str:
     )
     return (
         f"{split}.{apart} {describe_unit(experiment)} "
-        f"seg_num {experiment.segments.seg_num}, width {experiment.network.width:g}; "
+        f"{experiment.network.title}, {experiment.network.describe(experiment.segments)}; "
         f"{training.epochs} epochs, {epoch}."
     )
 

@@ -68,7 +68,6 @@ def _describe_model(experiment: Experiment) -> str:
         else "the classes " + ", ".join(task.classes)
     )
     return (
-        f"ADFF (Huang et al., Interspeech 2022) by adff-tf: {segments.seg_len:g} s of music to "
-        f"{outputs}. Width {network.width:g} of the paper's, seg_num {segments.seg_num}"
-        f"{'' if network.se else ', without SE'}{'' if network.tflm else ', without TFLM'}."
+        f"{network.title} by adff-tf: {segments.seg_len:g} s of music to {outputs}. "
+        f"Its sizes: {network.describe(segments)}."
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import presets
-from ..config import Experiment, Settings, explain
+from ..config import NETWORKS, Experiment
 from ..errors import InputError
+from ..settings import Settings, explain
 from . import console
 from .files import expand_user
 
@@ -34,9 +35,10 @@ def parse(
     import tyro
 
     fields = {"main": options, "settings": start}
-    without_prefix: Any = tyro.conf.OmitArgPrefixes
+    flat: Any = tyro.conf.OmitArgPrefixes
+    chosen: Any = tyro.conf.AvoidSubcommands  # the network's settings are those of the start's
     command = dataclasses.make_dataclass(
-        "Command", [(name, without_prefix[type(value)]) for name, value in fields.items()]
+        "Command", [(name, chosen[flat[type(value)]]) for name, value in fields.items()]
     )
     try:
         parsed: Any = console.parse(
@@ -64,14 +66,14 @@ def given_options(arguments: Sequence[str]) -> set[str]:
 def starting_point(arguments: Sequence[str]) -> Experiment:
     """Return the experiment of --config or --preset, which the other options change.
 
-    The default is `finetune` with --start-from, `fast` with --data, and otherwise `demo`. Raises
-    InputError.
+    The default is `finetune` with --start-from, `fast` with --data, and otherwise `demo`. --model
+    gives the experiment another network. Raises InputError.
     """
     given = parse_known(arguments, "--preset", "--config", "--data", "--start-from")
     if given.config and given.preset:
         raise InputError("--config and --preset both name settings to start from; give one of them")
     if given.config:
-        start = read_config(Path(given.config))
+        start = choose_network(read_config(Path(given.config)), arguments)
         if given.data is None:
             return start
         # layout, label range and weights belong to the saved data sets
@@ -80,7 +82,17 @@ def starting_point(arguments: Sequence[str]) -> Experiment:
         return start.model_copy(update={"data": data})
     default = "finetune" if given.start_from else ("fast" if given.data else "demo")
     name = given.preset if given.preset in presets.PRESETS else default
-    return presets.PRESETS[name]()
+    return choose_network(presets.PRESETS[name](), arguments)
+
+
+def choose_network(base: Experiment, arguments: Sequence[str]) -> Experiment:
+    """Return an experiment with the network of --model, whose options the command line then has."""
+    model = parse_known(arguments, "--model").model
+    if model is None or model == base.network.model:
+        return base
+    if model not in NETWORKS:
+        raise InputError(f"--model {model} was given; give {', '.join(NETWORKS)}")
+    return base.model_copy(update={"network": NETWORKS[model]()})
 
 
 def read_config(file: Path) -> Experiment:

@@ -13,7 +13,7 @@ import numpy as np
 from ..config import Experiment
 from ..features.segments import segment_set
 from ..features.tracks import Tracks
-from ..model.network import FAMILIARITY, FUSION, with_distance
+from ..model.networks import FAMILIARITY, features, with_distance
 from .predictions import mean_by_song
 
 MOST_SEGMENTS = 2000  # of the training songs
@@ -33,14 +33,16 @@ def add_distance(network: keras.Model, experiment: Experiment, tracks: Tracks) -
     rng = np.random.default_rng(experiment.training.seed)
     chosen = np.sort(rng.permutation(len(segments))[:MOST_SEGMENTS])
     _, songs = np.unique(segments.track_rows[chosen], return_inverse=True)
-    inner = keras.Model(network.inputs, network.get_layer(FUSION).input)
+    levels = {str(n): level for n, level in enumerate(features(network))}
+    inner = keras.Model(network.inputs, levels)
     size = experiment.training.batch_size
     batches = [
         inner.predict_on_batch(segments.read(0, chosen[k : k + size].tolist()))
         for k in range(0, len(chosen), size)
     ]
     weights = []
-    for e in (np.concatenate(level).astype("float64") for level in zip(*batches, strict=True)):
+    for name in levels:
+        e = np.concatenate([batch[name] for batch in batches]).astype("float64")
         mean, projection = whitening(e)
         away = np.linalg.norm((e - mean) @ projection, axis=1)
         unit = float(np.median(mean_by_song(songs, {"away": away})["away"]))

@@ -23,7 +23,8 @@ from ..features.augmentation import augment
 from ..features.batches import evaluation_batches, steps_per_epoch, training_batches
 from ..features.segments import SegmentSet, segment_set
 from ..features.tracks import Tracks
-from ..model.network import build_adff
+from ..model.network import STANDARDISE
+from ..model.networks import build_network, is_standardised
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
 from ..tasks import PROBABILITIES, TASKS
@@ -63,7 +64,7 @@ def new_model(
     start = check_start(experiment)
     transferred: list[str] = []
     with choose_strategy().scope():
-        model = build_adff(experiment, settings.precision)
+        model = build_network(experiment, settings.precision)
         if start:
             transferred, new = transfer(model, start)
             reporter.log(describe_transfer(start, transferred, new))
@@ -102,9 +103,8 @@ def fit(
     steps = steps_per_epoch(segments, settings.batch_size)
 
     model, transferred = new_model(experiment, steps, reporter)
-    standardise = model.get_layer("standardise")
-    if standardise.name not in transferred:
-        standardise.set_weights(list(train.standardisation()))
+    if STANDARDISE not in transferred and is_standardised(experiment):
+        model.get_layer(STANDARDISE).set_weights(list(train.standardisation()))
     progress = _Progress(folder, settings, steps, label, reporter)
     _train(model, experiment, segments, val, transferred, progress)
     _check_finite([progress.history["loss"].to_numpy()], label, experiment)
@@ -112,7 +112,7 @@ def fit(
         model.load_weights(folder / BEST)
     if settings.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    finished = build_adff(experiment, "float32")
+    finished = build_network(experiment, "float32")
     finished.set_weights(model.get_weights())
     _check_finite(finished.get_weights(), label, experiment)
     return Fit(finished, progress.history)

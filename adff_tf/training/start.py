@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Experiment, Settings
+from ..config import Experiment
 from ..errors import InputError, format_list
 from ..inference.description import FILE
 from ..model import shipped
 from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
+from ..settings import Settings
 from ..support.commandline import parse_known
 from ..support.files import atomic_write, expand_user, sha256_of
 

@@ -5,6 +5,7 @@ import pandas as pd
 from adff_tf import presets
 from adff_tf.paper import grid
 from adff_tf.paper.results import Result
+from adff_tf.paper.table1 import table1
 from adff_tf.paper.tables import render_rows, write_table
 
 from .making import make_finished_cell
@@ -56,7 +57,7 @@ def test_a_metric_without_a_value_is_not_defined(tmp_path):
 
 def test_other_models_stand_as_published_and_departures_are_listed(tmp_path):
     base = presets.fast()
-    write_table(grid.table1(base), tmp_path, base)
+    write_table(table1(base), tmp_path, base)
     text = (tmp_path / "table1.md").read_text()
     mlem = "| MLEM | paper | 0.2500 ± 0.03 | 0.6000 ± 0.10 | 0.3100 ± 0.04 | 0.4000 ± 0.14 |"
     assert f"{mlem}\n| ADFF | paper |" in text

@@ -1,0 +1,55 @@
+"""Table 1 with its rivals: which runs its rows are, and what stands below it."""
+
+import pytest
+
+from adff_tf import presets, reproduce
+from adff_tf.errors import InputError
+from adff_tf.paper.published import PublishedNumber
+from adff_tf.paper.table1 import table1
+
+
+def test_rivals_are_trained_only_where_asked():
+    base = presets.paper()
+    alone = table1(base)
+    assert alone.entries["EmoMucs", "arousal R²"].cell is None
+    assert "EmoMucs and MLEM: as published in the paper, not run here." in alone.notes
+    only = table1(base, ["mlem"])
+    assert only.entries["ADFF", "arousal R²"].cell is None
+    assert ("ADFF, seg_num 6", "valence R²") not in only.entries
+    assert {cell.experiment.network.model for cell in only.cells} == {"mlem"}
+
+
+def test_a_rival_has_adffs_folds_and_its_authors_training():
+    base = presets.fast()
+    base = base.model_copy(update={"training": base.training.model_copy(update={"seed": 7})})
+    entries = table1(base, ["adff", "emomucs", "mlem"]).entries
+    found = entries["EmoMucs", "valence R²"]
+    assert found.published == PublishedNumber(0.4143)  # C2D-M, digit for digit
+    settings = found.cell.experiment
+    assert settings.data == base.data and settings.validation == base.validation
+    assert settings.training.seed == 7
+    assert settings.task == "valence" and settings.network.source_model == "c2d"
+    assert settings.frontend == base.frontend and settings.network.level == "standardised"
+    assert settings.training.batch_size == 64 and settings.training.learning_rate == 0.005
+    own = entries["EmoMucs, own input", "valence R²"]
+    assert own.published is None
+    assert own.cell.experiment.frontend.sample_rate_hz == 12000
+    assert own.cell.experiment.network.level == "relative"
+    assert own.cell.name == "emomucs-own-input-valence-simple-20s"
+    mlem = entries["MLEM", "arousal R²"].cell.experiment
+    assert mlem.network.width == 1 and mlem.frontend == base.frontend
+    assert mlem.segments.seg_len == 20
+
+
+def test_the_program_takes_models(capsys):
+    given = ["table1", "--scale", "tiny", "--models", "adff", "emomucs", "mlem"]
+    options, base = reproduce.parse(given)
+    assert options.models == ("adff", "emomucs", "mlem")
+    assert {rival.training.epochs for rival in reproduce.tiny_rivals(base).values()} == {1}
+    with pytest.raises(InputError, match="--models is for table1"):
+        reproduce.parse(["table2", "--scale", "tiny", "--models", "mlem"])
+    with pytest.raises(InputError, match="--models is empty"):
+        reproduce.parse(["table1", "--scale", "tiny", "--models"])
+    with pytest.raises(SystemExit):
+        reproduce.parse(["table1", "--scale", "tiny", "--models", "vgg"])
+    assert "vgg" in capsys.readouterr().err

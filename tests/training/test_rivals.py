@@ -1,0 +1,77 @@
+"""A run of a rival: the same folds, files and answers as ADFF's."""
+
+import json
+
+import numpy as np
+import pytest
+
+from adff_tf import EmotionModel, train
+from adff_tf.config import NETWORKS, Experiment
+from adff_tf.errors import InputError
+from adff_tf.export.artifacts import export
+from adff_tf.rivals import EmoMucs, Mlem
+from adff_tf.training.run import run
+from adff_tf.tuning import __main__ as tuning
+
+from .small import change, make_experiment
+
+SMALL = {
+    "emomucs": EmoMucs(source_model="c1d"),
+    "mlem": Mlem(width=0.03, concepts=2),
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def finished(request, manifest, tmp_path_factory):
+    """A run of one fold, its folder."""
+    settings = change(make_experiment(manifest), segments={"sampling": "full"})
+    settings = settings.model_copy(update={"network": SMALL[request.param]})
+    return run(settings, tmp_path_factory.mktemp("runs") / request.param).folder
+
+
+def test_its_folder_is_as_adffs(finished):
+    settings = Experiment.from_json((finished / "config.json").read_text())
+    assert settings.network == SMALL[finished.name]
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert set(metrics["mean"]) == {"valence", "arousal", "quadrant"}
+    report = (finished / "report.md").read_text()
+    assert settings.network.title in report and "width 0.2" not in report
+    assert settings.network.title in (finished / "model_card.md").read_text()
+
+
+def test_it_predicts_and_exports(finished, tmp_path):
+    waveform = np.random.default_rng(0).normal(0, 0.1, 3 * 44100).astype("float32")
+    by_litert, by_keras = (
+        EmotionModel.load(finished, backend=backend).predict(waveform, 44100)
+        for backend in ("litert", "keras")
+    )
+    assert by_litert.values == pytest.approx(by_keras.values, abs=1e-4)
+    assert by_litert.distance == pytest.approx(by_keras.distance, rel=1e-2)
+    done = export(finished, tmp_path / "export")
+    artifacts = done.report["artifacts"]  # hardly trained, it swings widely on stress signals
+    assert artifacts["adff_float32.tflite"]["worst_of_music"] < 1e-4
+    assert artifacts["saved_model"]["passed"]
+    int8, exact = (done.folder / f"adff_{kind}.tflite" for kind in ("int8", "float32"))
+    assert int8.stat().st_size < exact.stat().st_size
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_the_command_line_has_each_networks_options(model):
+    _, experiment = train.parse(["--model", model])
+    assert type(experiment.network) is NETWORKS[model]
+
+
+def test_the_command_line_refuses_other_networks(capsys):
+    with pytest.raises(InputError, match="--model vgg was given; give adff, emomucs, mlem"):
+        train.parse(["--model", "vgg"])
+    with pytest.raises(SystemExit):
+        train.parse(["--model", "emomucs", "--lstm-units", "3"])
+    assert "--lstm-units" in capsys.readouterr().err
+    with pytest.raises(InputError, match="the search is over ADFF's settings"):
+        tuning.parse(["--preset", "fast", "--data", "x", "--model", "emomucs"])
+
+
+def test_a_preset_of_a_rival_is_its_authors():
+    _, experiment = train.parse(["--preset", "emomucs"])
+    assert experiment.frontend.sample_rate_hz == 12000 and experiment.frames == 938
+    assert experiment.network == EmoMucs(level="relative")
