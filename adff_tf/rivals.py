@@ -13,6 +13,7 @@ from .errors import InputError
 from .settings import TAGS, Settings
 
 MODEL = tyro.conf.arg(metavar="{" + ",".join(TAGS) + "}")
+NAMES = {"adff": "ADFF", "emomucs": "EmoMucs", "mlem": "MLEM"}
 C2D_POOLS = ((3, 2), (3, 3), (3, 2), (3, 2), (3, 4))  # (time, mel); of EmoMucs's 938 x 96 cells
 C1D_KERNEL, C1D_POOL, C1D_FILTERS = 8, 4, (32, 16)
 MLEM_FEWEST = 16  # frames and mels: the stem and two pools halve three times

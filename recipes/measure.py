@@ -32,8 +32,8 @@ from adff_tf.features.batches import evaluation_batches
 from adff_tf.features.segments import segment_set
 from adff_tf.features.tracks import Tracks, prepare_tracks
 from adff_tf.model.model_file import load_network
+from adff_tf.model.musicnn import DIMS
 from adff_tf.presets import fast, finetune
-from adff_tf.pretraining.teacher import DIMS
 from adff_tf.support.console import Terminal
 from adff_tf.tasks import TASKS
 from adff_tf.training import fit

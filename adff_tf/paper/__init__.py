@@ -7,6 +7,7 @@
     leases.py     which process works on which run
     estimate.py   the hours that the runs will take
     results.py    our numbers, read from the finished runs
+    significance.py  whether rows of Table 1 differ
     choices.py    what the paper leaves open, and the settings that differ from the paper's
     tables.py     the tables as Markdown and CSV
     figures.py    the figures

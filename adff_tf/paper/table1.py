@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import presets
 from ..config import Experiment, Frontend, TaskName
-from ..rivals import EmoMucs
+from ..rivals import NAMES, EmoMucs
 from . import published
 from .grid import Cell, Entry, Table, column_label, make_cell
 from .published import REGRESSION_METRICS
@@ -17,7 +17,6 @@ from .published import REGRESSION_METRICS
 VARIANTS: dict[str, dict[str, bool]] = {
     "ADFF": {}, "w/o SE": {"se": False}, "w/o TFLM": {"tflm": False}
 }  # fmt: skip
-MODELS = {"adff": "ADFF", "emomucs": "EmoMucs", "mlem": "MLEM"}
 NOTES = {
     "adff": "Rows ADFF, w/o SE and w/o TFLM: seg_num 6 for arousal and 1 for valence, the best of "
     "each. The paper's row of ADFF mixes them too; the paper does not say which seg_num its "
@@ -44,11 +43,11 @@ def table1(
 
     Args:
         base: settings of every run of ADFF; its data, folds and seed are the rivals' too.
-        models: names of `MODELS` to train. Of others the published rows remain.
+        models: names of `rivals.NAMES` to train. Of others the published rows remain.
         rivals: settings of the rivals by name; by default `presets.RIVALS`.
     """
     rivals = rivals or {name: make() for name, make in presets.RIVALS.items()}
-    cells = {MODELS[name]: rivals[name] for name in models if name in rivals}
+    cells = {NAMES[name]: rivals[name] for name in models if name in rivals}
     variants = VARIANTS if "adff" in models else {}
     entries: dict[tuple[str, str], Entry] = {}
     for model, numbers in published.TABLE1.items():
@@ -74,7 +73,7 @@ def table1(
             key = f"{model}, seg_num 6", column_label("valence", metric)
             entries[key] = Entry("valence", metric, printed, cell)
     notes = [NOTES[name] for name in models]
-    if others := " and ".join(title for name, title in MODELS.items() if name not in models):
+    if others := " and ".join(title for name, title in NAMES.items() if name not in models):
         notes.append(f"{others}: as published in the paper, not run here.")
     title = "Table 1: models on the simple set of 20 s"
     return Table("table1", title, "model", entries, tuple(notes))

@@ -21,6 +21,7 @@ from .figures import draw_figure
 from .grid import Entry, Table
 from .published import PublishedNumber
 from .results import Result, Results, read_results
+from .significance import compare_rows
 
 NO_NUMBER = "–"
 SYMBOLS = {State.TO_COME: "…", State.NOT_RUN: NO_NUMBER}
@@ -171,6 +172,9 @@ def _detail_lines(table: Table, folder: Path, base: Experiment) -> list[str]:
     failed = [f"- {name}: {reason}" for name, reason in failures.items() if reason]
     departures = list_departures(base)
     lines = ["## Could not be run", "", *failed, ""] if failed else []
+    if table.name == "table1" and (compared := compare_rows(table, folder)):
+        lines += ["## Differences from ADFF", "", *(f"- {line}" for line in compared), ""]
+        lines += ["Paired bootstrap over songs, which are scored by the models of their folds.", ""]
     if departures:
         lines += ["## Not as in the paper", "", *departures, ""]
     else:

@@ -2,8 +2,6 @@
 
 settings.py    every setting of a pre-training
 recordings.py  files and folders to recordings, named by content, held out or not
-checkpoint.py  the teacher's checkpoint: where it lies, and whether it is whole
-teacher.py     MusiCNN in Keras, and the same in NumPy
 augment.py     random changes of a waveform, before teacher and student see it
 labelling.py   recordings to log-mels and targets on disk
 windows.py     windows of labelled recordings, their targets, batches

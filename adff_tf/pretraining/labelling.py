@@ -23,12 +23,12 @@ import soxr
 from .. import audio
 from ..errors import InputError
 from ..model.log_mel import track_log_mel
+from ..model.musicnn import DIMS, PATCH_S, SAMPLE_RATE_HZ, TARGETS, cut_patches, log_mel
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
 from .augment import MAX_SPEED, augment
 from .recordings import Recording
-from .settings import TEACHER_RATE_HZ, Plan
-from .teacher import DIMS, PATCH_S, TARGETS, cut_patches, log_mel
+from .settings import Plan
 
 SHORTEST_S = PATCH_S * MAX_SPEED  # every copy has a patch
 RECORD = "labelling.json"
@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 
 class Labeller(Protocol):
-    """Predicts the targets of patches, as `teacher.Teacher` does."""
+    """Predicts the targets of patches, as `model.musicnn.Teacher` does."""
 
     def predict(self, patches: np.ndarray) -> dict[str, np.ndarray]:
         """Return `(patches, size)` by the names and sizes of TARGETS."""
@@ -111,7 +111,7 @@ def label(
             waveform = read_waveform(copy, partners, rate_hz, plan.learning.seed)
         except audio.AudioError as error:
             return error
-        heard = soxr.resample(waveform, rate_hz, TEACHER_RATE_HZ)
+        heard = soxr.resample(waveform, rate_hz, SAMPLE_RATE_HZ)
         return track_log_mel(waveform, plan.frontend), cut_patches(log_mel(heard))
 
     left_out = {}

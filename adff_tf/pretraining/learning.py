@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import pandas as pd
 
+from ..model.musicnn import TARGETS
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
 from ..training.fit import CHECKPOINT, DivergedError, load_state, save_state
 from .settings import Plan
 from .student import build_student, compile_student, explained_variance
-from .teacher import TARGETS
 from .windows import Windows
 
 BEST, HISTORY = "best.weights.h5", "history.csv"

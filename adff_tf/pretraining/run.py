@@ -17,17 +17,17 @@ import pandas as pd
 
 from .. import audio
 from ..errors import InputError, format_list
+from ..model import musicnn_files
 from ..model.model_file import PRETRAINING
+from ..model.musicnn import TARGETS, Teacher
 from ..support import environment, folders
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
-from . import checkpoint
 from .labelling import Copy, Labeller, label
 from .learning import best_epoch, discard_checkpoints, learn
 from .recordings import Recording, find
 from .settings import Plan
 from .student import build_student, make_backbone
-from .teacher import TARGETS, Teacher
 from .windows import Statistics, Windows, statistics
 
 RECORD, WORK = PRETRAINING, "pre-training"
@@ -64,7 +64,7 @@ class Pretraining:
 
 def read_teacher(given: str | Path | None) -> Labeller:
     """Return the teacher from its wheel, folder or installed package. Raises InputError."""
-    return Teacher(checkpoint.load_teacher(checkpoint.read_checkpoint(given)))
+    return Teacher(musicnn_files.load_teacher(musicnn_files.read_checkpoint(given)))
 
 
 def pretrain(
@@ -137,9 +137,9 @@ def _record(plan: Plan, sources: Sources) -> str:
     record = {
         "head": "untrained: train it by adff-train --start-from",
         "teacher": {
-            "name": checkpoint.NAME,
-            "licence": checkpoint.LICENCE,
-            "sha256": checkpoint.SHA256[checkpoint.DATA],
+            "name": musicnn_files.NAME,
+            "licence": musicnn_files.LICENCE,
+            "sha256": musicnn_files.SHA256[musicnn_files.DATA],
         },
         "terms": _terms(sources),
         "start_sha256": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
@@ -150,7 +150,7 @@ def _record(plan: Plan, sources: Sources) -> str:
 
 def _terms(sources: Sources) -> str:
     """Return the terms of teacher and recordings, with those of the start's recordings."""
-    teacher = f"teacher: {checkpoint.NAME}, {checkpoint.LICENCE}; recordings: "
+    teacher = f"teacher: {musicnn_files.NAME}, {musicnn_files.LICENCE}; recordings: "
     if not sources.start_from:
         return teacher + sources.terms
     earlier = json.loads((expand_user(sources.start_from) / RECORD).read_text())["terms"]

@@ -12,12 +12,11 @@ from ..config import (
     Network,
     Precision,
     Segments,
-    Settings,
     Training,
     check_segment,
 )
-
-TEACHER_RATE_HZ = 16_000
+from ..model.musicnn_files import RATE_HZ
+from ..settings import Settings
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -69,7 +68,7 @@ class Learning(Settings):
 
     @property
     def target_weights(self) -> dict[str, float]:
-        """The weight of each group of targets, by the names in `teacher.TARGETS`."""
+        """The weight of each group of targets, by the names in `model.musicnn.TARGETS`."""
         groups = ("mean", "max", "penultimate", "tags")
         return {name: getattr(self, f"{name}_weight") for name in groups}
 
@@ -95,11 +94,11 @@ class Plan(Settings):
                 "mixup is for labels, and pre-training has none; leave it out (copies of a "
                 "recording are mixed with others)"
             )
-        if self.frontend.sample_rate_hz < TEACHER_RATE_HZ:
+        if self.frontend.sample_rate_hz < RATE_HZ:
             raise ValueError(
                 f"sample_rate_hz {self.frontend.sample_rate_hz} was given; the teacher's is "
-                f"{TEACHER_RATE_HZ}, and its log-mel is made of the same waveform: give "
-                f"{TEACHER_RATE_HZ} or more"
+                f"{RATE_HZ}, and its log-mel is made of the same waveform: give "
+                f"{RATE_HZ} or more"
             )
         check_segment(self.frontend.frames(self.seg_len), self.seg_num)
         return self

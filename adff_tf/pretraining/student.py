@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from ..config import Experiment
+from ..model.musicnn import DIMS, TARGETS
 from ..model.networks import build_network
 from ..training.optimizer import Adam, make_schedule
 from .settings import Plan
-from .teacher import DIMS, TARGETS
 from .windows import Windows
 
 

@@ -14,9 +14,9 @@ import tensorflow as tf
 from ..features.augmentation import augment
 from ..features.segments import read_segment
 from ..inference.windows import window_starts
+from ..model.musicnn import DIMS, PATCH_S
 from .labelling import Copy
 from .settings import Plan
-from .teacher import DIMS, PATCH_S
 
 Statistics = dict[str, np.ndarray]  # see `statistics`
 Position = tuple[int, int]  # row of a copy, first frame of a window

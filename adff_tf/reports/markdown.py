@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..config import Experiment
+from ..rivals import NAMES
 from ..support import environment
 from ..tasks import TASKS
 
@@ -63,6 +64,7 @@ def render_scores(metrics: dict) -> str:
     legend = (
         "mean: the training tracks' mean label (or most common class) as every prediction. "
         f"{linear}: {linear} regression on mean and std of every mel band over the track. "
+        f"{_describe_embedding(metrics, linear)}"
         "sign: share of songs with the right sign; quadrant: of both signs."
     )
     return join_blocks(format_score_table(metrics), legend, format_verdict(metrics)).rstrip()
@@ -96,18 +98,24 @@ def format_score_table(metrics: dict) -> str:
 
     With several data sets, a row each.
     """
-    columns = _columns(metrics)
+    columns, model = _columns(metrics), NAMES[metrics.get("network", "adff")]
     rows = [
         [name, *(format_score(metrics[mean][t][s], metrics[std][t][s]) for t, s in columns)]
         for name, mean, std in (
-            ("ADFF, by song", "mean", "std"),
-            ("ADFF, by segment", "segment_mean", "segment_std"),
+            (f"{model}, by song", "mean", "std"),
+            (f"{model}, by segment", "segment_mean", "segment_std"),
         )
     ]
-    by_source = {f"ADFF, {name}": s for name, s in metrics.get("sources", {}).items()}
+    by_source = {f"{model}, {name}": s for name, s in metrics.get("sources", {}).items()}
     for name, scores in (by_source | metrics["baselines"]).items():
         rows.append([name, *(format_score(scores[t][s]) for t, s in columns)])
     return format_table(_header("", columns), rows)
+
+
+def _describe_embedding(metrics: dict, linear: str) -> str:
+    if "musicnn-linear" not in metrics["baselines"]:
+        return ""
+    return f"musicnn-linear: {linear} regression on the embedding of MusiCNN, a tagger of 2019. "
 
 
 def format_fold_table(metrics: dict) -> str:

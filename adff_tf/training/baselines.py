@@ -2,7 +2,7 @@
 
 The linear model is ridge (or logistic) regression on 256 standardised features of a track: mean and
 std over time of each of 128 mel bands, dB. Its penalty is cross-validated by group inside the
-training tracks.
+training tracks. Where MusiCNN is installed, another linear model has its embedding instead.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFo
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..features.embedding import NAME
 from ..features.tracks import Tracks
 from ..tasks import Task
 from .metrics import score_task
@@ -20,33 +21,41 @@ PENALTIES = np.logspace(-3, 6, 19)
 
 
 def score_baselines(
-    task: Task, tracks: Tracks, train: np.ndarray, test: np.ndarray
+    task: Task,
+    tracks: Tracks,
+    train: np.ndarray,
+    test: np.ndarray,
+    embedding: np.ndarray | None = None,
 ) -> dict[str, dict]:
-    """Fit both baselines on the training tracks and score them on the test tracks.
+    """Fit the baselines on the training tracks and score them on the test tracks.
 
     Args:
+        task: the run's.
+        tracks: all tracks of the run.
         train, test: bool masks, `(tracks,)`.
+        embedding: of `features.embedding`, `(tracks, 200)`.
 
     Returns:
-        Scores as of `metrics.score_task` by baseline: `mean`, and `ridge` or `logistic`.
+        Scores as of `metrics.score_task` by baseline: `mean`, `ridge` or `logistic`, and with an
+        embedding `musicnn-linear`.
     """
-    features = np.hstack([tracks.mean, tracks.std])
     groups = tracks.table["group"].to_numpy()
-    truth, mean, linear = {}, {}, {}
+    features = {task.linear_baseline: np.hstack([tracks.mean, tracks.std])}
+    features |= {} if embedding is None else {NAME: embedding}
+    truth: dict[str, np.ndarray] = {}
+    predicted: dict[str, dict] = {"mean": {}, **{name: {} for name in features}}
     for name, labels in task.labels(tracks.table).items():
         truth[name] = labels[test]
-        mean[name] = _predict_constant(task, labels[train], int(test.sum()))
-        if len(np.unique(labels[train])) < 2:  # nothing to fit
-            linear[name] = mean[name]
-        else:
-            linear[name] = predict_linear(
-                task, features[train], labels[train], groups[train], features[test]
+        constant = predicted["mean"][name] = _predict_constant(task, labels[train], int(test.sum()))
+        for baseline, x in features.items():
+            is_constant = len(np.unique(labels[train])) < 2  # nothing to fit
+            predicted[baseline][name] = (
+                constant
+                if is_constant
+                else predict_linear(task, x[train], labels[train], groups[train], x[test])
             )
     kinds = tracks.table["labels"].to_numpy()[test]
-    return {
-        "mean": score_task(task, truth, mean, kinds),
-        task.linear_baseline: score_task(task, truth, linear, kinds),
-    }
+    return {name: score_task(task, truth, found, kinds) for name, found in predicted.items()}
 
 
 def _predict_constant(task: Task, labels: np.ndarray, n: int) -> np.ndarray:

@@ -125,6 +125,7 @@ def evaluate(
     environment.write(folder, audio.graph_decoder())
     metrics = summarise(task, [scores], []) | {
         "model": str(scored.path),
+        "network": experiment.network.model,
         "trained_on": 0 if leave_out_trained else int(was_trained.sum()),
         "dynamic": None if curves is None else _summarise_curves(curves, task),
         "seconds": round(time.perf_counter() - started, 1),

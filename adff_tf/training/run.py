@@ -20,6 +20,7 @@ from ..config import Experiment
 from ..datasets import synthetic
 from ..datasets.index import join
 from ..errors import InputError
+from ..features.embedding import musicnn_embedding
 from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..model import servable
 from ..reports.markdown import format_scores
@@ -105,9 +106,10 @@ def run_held(
     environment.write(folder, audio.graph_decoder())
 
     scores = [_run_fold(experiment, tracks, folds, fold, folder, reporter) for fold in test_folds]
+    embedding = musicnn_embedding(tracks, reporter)
     reporter.log(f"baselines: mean and {task.linear_baseline}")
     baselines = [
-        score_baselines(task, tracks, is_training(folds, fold), folds == fold)
+        score_baselines(task, tracks, is_training(folds, fold), folds == fold, embedding)
         for fold in test_folds
     ]
     intervals = write_calibration(folder, task, tracks.table, test_folds)
@@ -121,6 +123,7 @@ def run_held(
         "notes": [*index.notes, *copy_notes(tracks.table), *unused_notes(folds)],
         "left_out": left_out,
         "intervals": intervals,
+        "network": experiment.network.model,
     }
     with atomic_write(folder / "metrics.json") as file:
         file.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")

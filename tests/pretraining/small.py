@@ -4,8 +4,8 @@ import numpy as np
 import soundfile
 
 from adff_tf.config import Augmentation, Network
+from adff_tf.model.musicnn import BANDS, TARGETS
 from adff_tf.pretraining.settings import Labelling, Learning, Plan
-from adff_tf.pretraining.teacher import BANDS, TARGETS
 
 RATE_HZ = 16_000
 

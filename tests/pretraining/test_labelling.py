@@ -7,8 +7,8 @@ import soundfile
 from adff_tf import audio
 from adff_tf.errors import InputError
 from adff_tf.features.store import FeatureStore
+from adff_tf.model import musicnn
 from adff_tf.model.log_mel import track_log_mel
-from adff_tf.pretraining import teacher
 from adff_tf.pretraining.labelling import label
 from adff_tf.pretraining.recordings import find
 
@@ -70,7 +70,7 @@ def test_labels_are_those_of_the_recording(music, tmp_path):
     copy = next(copy for copy in copies if copy.number == 0)
     waveform = audio.load(copy.recording.path, RATE_HZ)
     np.testing.assert_allclose(copy.log_mel(128), track_log_mel(waveform, FRONTEND), atol=0.04)
-    patches = teacher.log_mel(waveform)[: 2 * 187].reshape(2, 187, 96)
+    patches = musicnn.log_mel(waveform)[: 2 * 187].reshape(2, 187, 96)
     expected = np.concatenate([*tiny.predict(patches).values()], axis=1)
     np.testing.assert_allclose(copy.targets(), expected, rtol=1e-3, atol=0.01)
 

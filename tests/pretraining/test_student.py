@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_squared_error, r2_score
 
+from adff_tf.model.musicnn import DIMS, TARGETS
 from adff_tf.pretraining.student import (
     build_student,
     explained_variance,
     make_backbone,
     make_loss,
 )
-from adff_tf.pretraining.teacher import DIMS, TARGETS
 
 from .small import make_plan
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from adff_tf.config import Augmentation
+from adff_tf.model.musicnn import DIMS, PATCH_S
 from adff_tf.pretraining.labelling import Copy
 from adff_tf.pretraining.recordings import Recording
-from adff_tf.pretraining.teacher import DIMS, PATCH_S
 from adff_tf.pretraining.windows import Windows, statistics, window_target
 
 from .small import make_plan

@@ -1,4 +1,6 @@
-"""The teacher: MusiCNN trained on the Million Song Dataset, rebuilt from its paper and checkpoint.
+"""MusiCNN trained on the Million Song Dataset, rebuilt from its paper and checkpoint.
+
+The teacher of a pre-training, and the features of a baseline.
 
 Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", ISMIR
 2019 late-breaking. `build` is the network in Keras; `Teacher` computes the same numbers in NumPy,
@@ -23,9 +25,9 @@ from keras import layers, ops
 from threadpoolctl import threadpool_limits
 
 from ..support.environment import count_cores
-from .settings import TEACHER_RATE_HZ
+from .musicnn_files import RATE_HZ
 
-SAMPLE_RATE_HZ, N_FFT, HOP = TEACHER_RATE_HZ, 512, 256
+SAMPLE_RATE_HZ, N_FFT, HOP = RATE_HZ, 512, 256
 BANDS, PATCH = 96, 187
 PATCH_S = PATCH * HOP / SAMPLE_RATE_HZ
 TIMBRAL, TEMPORAL, MID, EPSILON = 204, 51, 64, 1e-3

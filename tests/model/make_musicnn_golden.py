@@ -1,4 +1,4 @@
-"""Make teacher_golden.npz: targets of two patches by the package musicnn's own graph.
+"""Make musicnn_golden.npz: targets of two patches by the package musicnn's own graph.
 
     pip install "tensorflow==2.17.*" "tf_keras==2.17.*"
     pip install --no-deps musicnn==0.1.0
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from musicnn import models
 
-FILE = Path(__file__).with_name("teacher_golden.npz")
+FILE = Path(__file__).with_name("musicnn_golden.npz")
 OUTPUTS = ("tags", "timbral", "temporal", "cnn1", "cnn2", "cnn3", "mean", "max", "penultimate")
 
 

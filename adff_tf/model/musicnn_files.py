@@ -1,4 +1,4 @@
-"""The teacher's checkpoint: the files of `MSD_musicnn` in the package musicnn 0.1.0 (ISC licence).
+"""MusiCNN's checkpoint: the files of `MSD_musicnn` in the package musicnn 0.1.0 (ISC licence).
 
 The package is never imported: it needs old versions of TensorFlow and NumPy. Its wheel, its folder
 or the installed package is enough. A file counts only with the published content, by SHA-256.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "MusiCNN, trained on the Million Song Dataset (musicnn 0.1.0, MSD_musicnn)"
 LICENCE = "ISC, Jordi Pons and Xavier Serra 2019"
 INSTALL = "pip install --no-deps musicnn==0.1.0"
+RATE_HZ = 16_000  # of the waveform that the network takes
 INSIDE = PurePosixPath("musicnn", "MSD_musicnn")  # of the wheel
 DATA = ".data-00000-of-00001"
 SHA256 = {
@@ -59,16 +60,21 @@ def read_checkpoint(given: str | Path | None = None) -> Files:
     return files
 
 
+def is_installed() -> bool:
+    """Whether the package is installed."""
+    return importlib.util.find_spec("musicnn") is not None
+
+
 def load_teacher(files: Files) -> "keras.Model":
     """Return the teacher's network with the weights in the checkpoint's files."""
-    from . import teacher
+    from . import musicnn
 
     # hidden files, as the package has them, have no prefix, and TensorFlow's reader needs one
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder, "teacher")
         for name, content in files.items():
             Path(f"{prefix}{name}").write_bytes(content)
-        return teacher.load(prefix)
+        return musicnn.load(prefix)
 
 
 def _installed() -> Path:
