@@ -255,7 +255,7 @@ def _parse_number(name: str, text: str) -> float:
 
 def _parse_value(name: str, text: str) -> Any:
     """Return a setting's value, checked by the rules of `config`."""
-    section: Any = Experiment.model_fields[SECTIONS[name]].annotation
+    section = type(getattr(Experiment(), SECTIONS[name]))
     try:
         return getattr(section.model_validate({name: text.strip()}), name)
     except pydantic.ValidationError as error:
@@ -267,7 +267,7 @@ def _parse_value(name: str, text: str) -> Any:
 
 def _describe_allowed(name: str) -> str:
     """Return the values that `config` allows of a setting, in words."""
-    section: Any = Experiment.model_fields[SECTIONS[name]].annotation
+    section = type(getattr(Experiment(), SECTIONS[name]))
     schema = section.model_json_schema()["properties"][name]
     if "enum" in schema:
         return " or ".join(schema["enum"])

@@ -62,6 +62,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             return str(self.server.model)
         return super().translate_path(path)
 
+    def send_head(self) -> Any:
+        del self.headers["If-Modified-Since"]  # an older model may come to the same address
+        return super().send_head()
+
     def list_directory(self, path: Any) -> None:
         self.send_error(404)
 

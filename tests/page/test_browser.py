@@ -46,6 +46,16 @@ DROP = """async (files) => {
   }
   document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
 }"""
+SLOW_MICROPHONE = """() => {
+  const devices = navigator.mediaDevices, open = devices.getUserMedia.bind(devices);
+  window.opened = [];
+  devices.getUserMedia = async (wish) => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const stream = await open(wish);
+    opened.push(...stream.getTracks());
+    return stream;
+  };
+}"""
 ENDED = """(name) => [...document.querySelectorAll("#songs tbody tr")].some((row) =>
   row.cells[0]?.textContent === name && /done|failed/.test(row.className))"""
 
@@ -207,6 +217,25 @@ def test_dropped_files_stand_on_one_plane_and_are_saved(page, songs):
     assert [row["path"] for row in rows] == ["a.wav", "b.wav"]
 
 
+def test_files_that_are_dropped_while_the_model_loads(browser, host, songs):
+    page = browser.new_page()
+    held = []
+    page.route("**/model.tflite", lambda route: held.append(route))
+    with page.expect_request("**/model.tflite"):
+        page.goto(host)
+    page.evaluate(DROP, [["a.wav", base64.b64encode(songs["wav"].read_bytes()).decode()]])
+    held[0].continue_()
+    page.wait_for_function(ENDED, arg="a.wav", timeout=60_000)
+    page.close()
+
+
+def test_a_short_mp3_at_a_low_rate_is_whole(page, tmp_path):
+    """The encoder's silence is 0.2 s there, which the length in the file includes."""
+    sf.write(tmp_path / "low.mp3", 0.1 * np.sin(np.arange(3 * 8000) / 5), 8000)
+    choose(page, tmp_path / "low.mp3")
+    assert "0:03" in row_of(page, "low.mp3")
+
+
 def test_click_and_keys_move_the_player(page, songs):
     choose(page, songs["wav"])
     player = "document.getElementById('player')"
@@ -366,6 +395,38 @@ def test_the_microphone(play, host, songs):
     off = "() => document.getElementById('status').textContent === 'The microphone is off.'"
     page.wait_for_function(off)
     assert not page.broken
+    browser.close()
+
+
+def test_a_second_click_opens_no_second_microphone(play, host, songs):
+    browser = launch(play, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    page = open_page(browser, host)
+    choose(page, songs["wav"])
+    page.click("#curve")
+    page.wait_for_function("() => !document.getElementById('player').paused")
+    page.evaluate(SLOW_MICROPHONE)
+    page.dblclick("#listen")
+    page.wait_for_selector("#listen[aria-pressed=true]")
+    assert page.evaluate("document.getElementById('player').paused")  # it is hidden now
+    page.dblclick("#listen")
+    page.wait_for_selector("#listen[aria-pressed=false]")
+    assert page.evaluate("opened.map((track) => track.readyState)") == ["ended"]
+    assert not page.broken
+    browser.close()
+
+
+def test_a_muted_microphone(play, host, tmp_path):
+    sf.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    browser = launch(
+        play,
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={tmp_path / 'silence.wav'}",
+    )
+    page = open_page(browser, host)
+    page.click("#listen")
+    silent = "() => /silent/.test(document.getElementById('verdict').textContent)"
+    page.wait_for_function(silent, timeout=40_000)
     browser.close()
 
 

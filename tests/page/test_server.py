@@ -55,6 +55,16 @@ def test_the_page_and_the_model(static, tmp_path):
                 assert answer.headers["Cache-Control"] == "no-cache"
 
 
+def test_a_browser_never_keeps_the_model_of_another_run(static, tmp_path):
+    model = tmp_path / "older.tflite"
+    model.write_bytes(b"older")
+    with serve(model, port=0) as running:
+        kept = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}  # of a newer model
+        request = urllib.request.Request(f"{running.url}model.tflite", headers=kept)
+        with urllib.request.urlopen(request) as answer:
+            assert answer.read() == b"older"
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/empty/", "/../secret", "/%2e%2e/secret"])
 def test_nothing_else(static, tmp_path, path):
     with serve(tmp_path / "model", port=0) as running:

@@ -85,10 +85,18 @@ export class Adff {
     return { ...reply.answer, isSilent: reply.isSilent };
   }
 
-  /** Predict a stream, such as a microphone's, until `stop`. */
-  listen(rateHz: number, hopSeconds: number, onProgress: (progress: Progress) => void): Listener {
+  /** Predict a stream, such as a microphone's, until `stop`. `onError` gets a sentence. */
+  listen(
+    rateHz: number,
+    hopSeconds: number,
+    onProgress: (progress: Progress) => void,
+    onError: (message: string) => void = console.error,
+  ): Listener {
     const id = this.next();
-    this.handlers.set(id, (reply) => reply.type === "progress" && onProgress(reply));
+    this.handlers.set(id, (reply) => {
+      if (reply.type === "progress") onProgress(reply);
+      else if (reply.type === "error") onError(reply.message);
+    });
     const hop = Math.round(hopSeconds * this.description.sample_rate_hz);
     this.post({ type: "listen", id, rateHz, hop });
     return {

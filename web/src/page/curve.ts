@@ -73,7 +73,8 @@ export function fillLegend(place: HTMLElement, description: Description): void {
     mark.textContent = `${dash.length ? "┅" : "━"} ${name} `;
     place.append(mark);
   }
-  if (description.outputs.includes("arousal") && description.outputs.includes("valence")) {
+  const hasPlane = ["valence", "arousal"].every((name) => description.outputs.includes(name));
+  if (hasPlane || description.task === "quadrant") {
     place.append(" · background: ");
     for (const { words, colour } of Object.values(QUADRANTS)) {
       const mark = document.createElement("span");

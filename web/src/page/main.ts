@@ -2,6 +2,7 @@
 
 import { Adff, type Progress, type Row } from "../adff";
 import { targets, type Description } from "../answer";
+import { PEAKS_HZ } from "../protocol";
 import { paced } from "./canvas";
 import { drawCurve, fillLegend, placeOf, secondsAt } from "./curve";
 import { Microphone } from "./microphone";
@@ -30,6 +31,8 @@ const songs: Song[] = [];
 const rows = new Map<Song, HTMLTableRowElement>();
 let selected: Song | null = null;
 let microphone: Microphone | null = null;
+let isSwitching = false; // the microphone is about to be on or off
+const early: File[] = []; // dropped before the model was there
 let adff: Adff;
 
 // === The model ===
@@ -54,6 +57,7 @@ async function start(): Promise<void> {
   choose.disabled = listen.disabled = false;
   say("Ready. Drop songs anywhere on the page.");
   document.documentElement.dataset.state = "ready";
+  if (early.length) add(early);
 }
 
 /** Lay everything out once: a browser's first picture takes 0.1 s, in which a drop would stall. */
@@ -114,6 +118,7 @@ async function predict(song: Song, file: File): Promise<void> {
   bar.hidden = songs.every(
     ({ state }) => state === "done" || state === "failed" || state === "live",
   );
+  if (selected?.state === "failed" && song.state === "done") select(song);
   showTable();
   if (song === selected) show();
   drawSoon();
@@ -121,9 +126,11 @@ async function predict(song: Song, file: File): Promise<void> {
 
 function select(song: Song): void {
   selected = song;
-  player.hidden = !song.url;
   if (song.url) player.src = song.url;
-  else player.removeAttribute("src");
+  else {
+    player.pause(); // it would play on, hidden
+    player.removeAttribute("src");
+  }
   show();
   showTable();
 }
@@ -143,6 +150,7 @@ function draw(): void {
 function show(): void {
   if (!selected) return;
   const { answer, state, name, error } = selected;
+  player.hidden = !selected.url || state === "failed";
   element("view").hidden = false;
   element("title").textContent = name;
   const isListening = state === "live" ? "Listening: the first values come after one window." : "";
@@ -215,6 +223,13 @@ function follow(): void {
 // === Microphone ===
 
 async function toggleMicrophone(): Promise<void> {
+  if (isSwitching) return; // a second click, while the browser asks for permission
+  isSwitching = true;
+  await switchMicrophone().catch(complain);
+  isSwitching = false;
+}
+
+async function switchMicrophone(): Promise<void> {
   element("problem").hidden = true;
   if (microphone) {
     await microphone.close();
@@ -222,27 +237,28 @@ async function toggleMicrophone(): Promise<void> {
     listen.setAttribute("aria-pressed", "false");
     listen.textContent = "Listen by microphone";
     say("The microphone is off.");
+    if (selected?.state === "live" && !selected.rows.length) element("verdict").textContent = "";
     return;
   }
   const song = newSong("Microphone", null);
-  try {
-    microphone = await Microphone.open(adff, (progress) => {
-      extend(song, progress);
-      const last = progress.rows.at(-1);
-      if (last && song === selected)
-        element("verdict").textContent = liveText(adff.description, last);
-      if (song === selected) drawSoon();
-    });
-  } catch (error) {
-    return complain(error);
-  }
+  const onProgress = (progress: Progress) => {
+    extend(song, progress);
+    const last = progress.rows.at(-1);
+    if (last && song === selected)
+      element("verdict").textContent = liveText(adff.description, song, last);
+    if (song === selected) drawSoon();
+  };
+  microphone = await Microphone.open(adff, onProgress, complain);
+  songs.push(song);
   listen.setAttribute("aria-pressed", "true");
   listen.textContent = "Stop the microphone";
   say("Listening.");
   select(song);
 }
 
-function liveText(description: Description, row: Row): string {
+function liveText(description: Description, song: Song, row: Row): string {
+  const heard = song.peaks.slice(-PEAKS_HZ * (row.end - row.start));
+  if (!heard.some(Boolean)) return "The microphone is silent: is it muted?";
   const values = targets(description).map((name) => `${name} ${signed(row[name]!)}`);
   return `Now: ${values.join(", ") || row.label}`;
 }
@@ -265,7 +281,9 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
-  if (adff) add(event.dataTransfer?.files ?? []);
+  const files = event.dataTransfer?.files ?? [];
+  if (document.documentElement.dataset.state === "ready") add(files);
+  else early.push(...files);
 });
 curve.addEventListener("click", (event) => {
   if (!selected?.url) return;

@@ -12,7 +12,11 @@ export class Microphone {
   ) {}
 
   /** Begin to listen. Throws Error with a sentence where there is no microphone, or no permission. */
-  static async open(adff: Adff, onProgress: (progress: Progress) => void): Promise<Microphone> {
+  static async open(
+    adff: Adff,
+    onProgress: (progress: Progress) => void,
+    onError: (message: string) => void,
+  ): Promise<Microphone> {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new Error(
         "This page has no microphone: browsers give it to pages on https or localhost alone.",
@@ -28,7 +32,7 @@ export class Microphone {
     }
     const context = new AudioContext();
     await context.audioWorklet.addModule("capture.js");
-    const listener = adff.listen(context.sampleRate, HOP_S, onProgress);
+    const listener = adff.listen(context.sampleRate, HOP_S, onProgress, onError);
     const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
     capture.port.onmessage = ({ data }: MessageEvent<Float32Array>) => listener.push(data);
     context.createMediaStreamSource(stream).connect(capture);

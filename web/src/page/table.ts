@@ -53,7 +53,11 @@ function texts(song: Song, description: Description): [string, string][] {
   return [["length", clock(answer.seconds)], ...values, ["feels", feels], ["note", notes(answer)]];
 }
 
-const STATES: Record<string, string> = { waiting: "waiting …", working: "working …" };
+const STATES: Record<string, string> = {
+  waiting: "waiting …",
+  working: "working …",
+  live: "microphone",
+};
 
 function shares(probabilities: Record<string, number>): string {
   return Object.entries(probabilities)

@@ -44,11 +44,17 @@ export function verdict(description: Description, answer: Answer): string {
     const shares = Object.entries(answer.probabilities);
     parts.push(...shares.map(([name, share]) => `${name} ${Math.round(100 * share)} %`));
   }
-  const level = answer.interval
-    ? ` In brackets: the interval for ${100 * answer.interval.level} % of songs.`
-    : "";
-  const sentence = `${words}${parts.join(", ")}.${level}`;
+  const sentence = `${words}${parts.join(", ")}.${certainty(answer)}`;
   return sentence[0].toUpperCase() + sentence.slice(1);
+}
+
+/** Return how to read the interval or the set of classes, empty where the model has none. */
+function certainty({ interval, interval_note, prediction_set }: Answer): string {
+  if (interval && !interval_note)
+    return ` In brackets: the interval for ${100 * interval.level} % of songs.`;
+  if (!prediction_set) return "";
+  const { level, classes } = prediction_set;
+  return ` The set for ${100 * level} % of songs: ${classes.join(", ")}.`;
 }
 
 /** Return what limits the answer, empty where nothing does. */

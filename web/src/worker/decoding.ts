@@ -53,9 +53,12 @@ export async function open(file: Blob): Promise<Recording | null> {
     if (!track) throw new AudioError("holds no audio track");
     if (!(await track.canDecode())) return null;
     const isMp3 = (await input.getFormat()) === MP3;
-    const part = isMp3 ? await gapless(file) : await presented(track);
+    const heard = isMp3 ? await gapless(file) : null;
+    const part = isMp3 ? heard : await presented(track);
     return {
-      statedSeconds: await statedSeconds(file, await input.getDurationFromMetadata([track])),
+      statedSeconds: heard // without the encoder's silence, which is 0.2 s at 8 kHz
+        ? heard.length / (await track.getSampleRate())
+        : await statedSeconds(file, await input.getDurationFromMetadata([track])),
       blocks: () => cut(join(new AudioSampleSink(track).samples()), part),
       close: () => input.dispose(),
     };

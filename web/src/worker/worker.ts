@@ -19,7 +19,11 @@ interface Stream {
   song: Song;
   rateHz: number;
   work: Promise<void>;
+  /** Samples that wait; a slow device leaves blocks out instead of keeping more. */
+  waiting: number;
 }
+
+const MOST_WAITING_S = 10;
 
 self.onmessage = ({ data }: MessageEvent<Request>) => {
   if (data.type === "load") void guard(data.id, () => load(data.id, data.model));
@@ -111,14 +115,17 @@ function checkWhole(seconds: number, stated: number | null): void {
 
 async function listen(id: number, rateHz: number, hop: number): Promise<void> {
   const song = new Song(await model, hop, false);
-  streams.set(id, { song, rateHz, work: Promise.resolve() });
+  streams.set(id, { song, rateHz, work: Promise.resolve(), waiting: 0 });
 }
 
 function follow(id: number, samples: Float32Array): void {
   const stream = streams.get(id);
   if (!stream) return; // blocks that come before the model is ready
+  if (stream.waiting > MOST_WAITING_S * stream.rateHz) return;
+  stream.waiting += samples.length;
   stream.work = stream.work.then(() =>
     guard(id, async () => {
+      stream.waiting -= samples.length;
       const progress = await stream.song.write(samples, stream.rateHz);
       reply({ type: "progress", id, ...progress });
     }),
