@@ -1,5 +1,6 @@
 """`adff-web`, also `python -m adff_tf.web`: a page that shows how songs feel, in the browser."""
 
+import contextlib
 import dataclasses
 import webbrowser
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program until Ctrl-C. Exits with 2 for a user's mistake."""
-    console.run(_main, arguments, "the page is no longer served.")
+    console.run(_main, arguments, "stopped.")
 
 
 def _main(arguments: list[str]) -> None:
@@ -53,7 +54,9 @@ def _main(arguments: list[str]) -> None:
         terminal.log(f"{server.url}   (Ctrl-C ends)")
         if options.open and not webbrowser.open(server.url):
             terminal.log("no browser opened: open the address in one")
-        server.serve_forever()
+        with contextlib.suppress(KeyboardInterrupt):  # its regular end
+            server.serve_forever()
+        terminal.log("the page is no longer served")
 
 
 def find_tflite(model: Path) -> Path:
