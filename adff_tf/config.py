@@ -14,7 +14,7 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
-from .rivals import MODEL, EmoMucs, Mlem
+from .networks import AnyNetwork, EmoMucs, Network
 from .settings import Settings, explain
 
 POOLS = 5  # one per level; each halves time and mel
@@ -108,61 +108,6 @@ class Segments(Settings):
     fresh: bool = False
     """Train on one random segment per song, drawn again every epoch; val and test segments follow
     sampling. Not in the paper, whose simple set is drawn once: epochs are short and all differ."""
-
-
-class Network(Settings):
-    """ADFF (Section 2). Not in the paper: sizes of the Bi-LSTM, the attention and the FC layers."""
-
-    model: Annotated[Literal["adff"], MODEL] = "adff"
-    """Network to train: adff, emomucs or mlem; each has options of its own."""
-    width: float = Field(1.0, gt=0, le=4)
-    """Factor on the VGG-16 channels 64, 128, 256, 512, 512."""
-    se: bool = True
-    """Squeeze-and-excitation; off: the paper's variant w/o SE."""
-    tflm: bool = True
-    """Temporal feature learning (SE and Bi-LSTM); off: the paper's variant w/o TFLM, in which S_N
-    is averaged over time and mel."""
-    lstm_units: int = Field(64, ge=1)
-    """Units per direction in both Bi-LSTM layers. Not in the paper: 64 gives 25 M parameters in
-    all."""
-    se_ratio: int = Field(16, ge=1)
-    """Reduction ratio of the excitation; 16 is the value of the original SE paper."""
-    level_end: Literal["pool-relu-norm", "norm-relu"] = "pool-relu-norm"
-    """End of a level. pool-relu-norm: pool, ReLU, batch norm (the paper's order, literally).
-    norm-relu: batch norm, ReLU, pool."""
-    norm_momentum: float = Field(0.9, ge=0, lt=1)
-    """Momentum of batch norm. With Keras's 0.99, evaluation lags dozens of epochs behind training
-    on data sets of this size."""
-    fc: tuple[int, ...] = (256, 64)
-    """Units of the fully connected layers (ReLU) before the output layer."""
-    dropout: float = Field(0.3, ge=0, lt=1)
-    """Dropout rate after each fully connected layer."""
-
-    @property
-    def title(self) -> str:
-        """The network's name and paper."""
-        return "ADFF (Huang et al., Interspeech 2022)"
-
-    def describe(self, segments: Segments) -> str:
-        """Return the sizes that differ from run to run, in words."""
-        variant = ("" if self.se else ", without SE") + ("" if self.tflm else ", without TFLM")
-        return f"width {self.width:g} of the paper's, seg_num {segments.seg_num}{variant}"
-
-
-def _tag(network: object) -> str:
-    """Return the name of a network's settings; those of files of earlier versions are ADFF's."""
-    return network.get("model", "adff") if isinstance(network, dict) else network.model  # type: ignore[attr-defined]
-
-
-AnyNetwork = Annotated[
-    Annotated[Network, pydantic.Tag("adff")]
-    | Annotated[EmoMucs, pydantic.Tag("emomucs")]
-    | Annotated[Mlem, pydantic.Tag("mlem")],
-    pydantic.Discriminator(
-        _tag, custom_error_type="model", custom_error_message="model is adff, emomucs or mlem"
-    ),
-]
-NETWORKS = {kind.model_fields["model"].default: kind for kind in (Network, EmoMucs, Mlem)}
 
 
 class Training(Settings):
@@ -274,6 +219,9 @@ class Data(Settings):
     """Layout of the data sets; auto recognises it."""
     label_range: tuple[float, float] | None = None
     """CSV only: lowest and highest value of the label scale, such as 1 9."""
+    stems: Path | None = None
+    """emomucs with fusion only: folder of separated sources, TRACK/vocals.wav, bass, drums and
+    other for each track_id. The built-in set makes its own."""
     skip_bad_audio: bool = False
     """Leave out recordings that do not decode; the report lists them."""
     clips: int = Field(400, ge=10)
@@ -315,6 +263,16 @@ class Experiment(Settings):
         """Frames of a segment."""
         return self.frontend.frames(self.segments.seg_len)
 
+    @property
+    def takes_stems(self) -> bool:
+        """Whether the network's input is separated sources and not the mix."""
+        return isinstance(self.network, EmoMucs) and self.network.inputs > 1
+
+    @property
+    def bands(self) -> int:
+        """Bands of the network's input: mels, of each stem where it takes stems."""
+        return self.frontend.mels * (self.network.inputs if self.takes_stems else 1)  # type: ignore[union-attr]
+
     @pydantic.model_validator(mode="after")
     def _check_segment(self):
         if isinstance(self.network, Network):
@@ -325,6 +283,16 @@ class Experiment(Settings):
 
     @pydantic.model_validator(mode="after")
     def _check_combination(self):
+        if self.takes_stems and self.data.data and self.data.stems is None:
+            raise ValueError(
+                "fusion needs separated sources of the songs; give their folder by stems"
+            )
+        if self.data.stems is not None and not self.takes_stems:
+            raise ValueError(
+                "stems are for emomucs with fusion early, mid or late; give its fusion"
+            )
+        if self.takes_stems and self.augmentation.bandwidth:
+            raise ValueError("bandwidth changes the mix; it cannot be given with fusion")
         if self.training.ema and self.training.early_stopping:
             raise ValueError(
                 "ema averages the last epochs and early_stopping keeps one epoch; give one of them"

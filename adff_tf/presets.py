@@ -13,7 +13,7 @@ from .config import (
     Training,
     Validation,
 )
-from .rivals import EmoMucs, Mlem
+from .networks import EmoMucs, Mlem
 
 
 def fast_precision(proc: Path = Path("/proc")) -> Precision:

@@ -14,9 +14,9 @@ import tyro
 from . import presets
 from .config import Data, DataKind, Experiment, Network, Training, Validation
 from .errors import InputError
+from .networks import EmoMucs, Mlem
 from .paper import grid
 from .paper.table1 import table1
-from .rivals import EmoMucs, Mlem
 from .support import commandline, console
 from .support.files import expand_user
 from .training.start import check_start, take_over

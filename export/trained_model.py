@@ -62,6 +62,10 @@ class TrainedModel:
         Raises:
             InputError: a damaged run, settings of another network, or a model that predicts NaN.
         """
+        if experiment.takes_stems:
+            raise InputError(
+                f"{file} takes separated sources: there is no artifact of such a model"
+            )
         network = servable.without_cudnn(load_network(file))
         _check_network(file, network, experiment)
         run = run_folder_of(file)

@@ -103,7 +103,7 @@ def prepare_tracks(
     for note in copy_notes(table):
         reporter.log(f"  note: {note}")
     table["group"] = _merge_groups_of_copies(table)
-    return Tracks(table, kept, *_track_statistics(kept, frontend.mels)), bad
+    return Tracks(table, kept, *track_statistics(kept, frontend.mels)), bad
 
 
 def copy_notes(table: pd.DataFrame) -> list[str]:
@@ -132,8 +132,8 @@ def _merge_groups_of_copies(table: pd.DataFrame) -> pd.Series:
         group = merged
 
 
-def _track_statistics(files: list[Path], mels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return `frames`, `mean` and `std` of `Tracks`."""
+def track_statistics(files: list[Path], mels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `frames`, `mean` and `std` of `Tracks`, of files of the store."""
 
     def statistics(file: Path) -> tuple[int, np.ndarray, np.ndarray]:
         log_mel = read_log_mel(file, mels)

@@ -1,58 +1,107 @@
-"""EmoMucs's source models on the mix (de Berardinis, Cangelosi and Coutinho, ISMIR 2020).
+"""EmoMucs (de Berardinis, Cangelosi and Coutinho, ISMIR 2020): source models, alone and fused.
 
-C1D has 86,354 parameters and C2D 37,698 at the authors' size of 938 frames and 96 mels. Where paper
-and code differ, the code's reading is taken: C1D's convolutions have no activation, and C2D's
-dropout has rate 0 and is left out. Batch norm is as in PyTorch.
+At the authors' size of 938 frames and 96 mels, C1D on the mix has 86,354 parameters and C2D 37,698.
+Where paper and code differ, the code's reading is taken: C1D's convolutions have no activation,
+and C2D's dropout has rate 0 and is left out. Batch norm is as in PyTorch.
+
+With fusion the input has the stems side by side, `(batch, frames, 4 * mels)` in the order of
+`networks.STEMS`. Each has a source model of its own:
+
+    early   convolutions ─┐
+    mid     hidden layer ─┼─ joined ── dropout ── 32 units a source, ReLU ── dropout ── outputs
+    late    outputs ──────┘
 """
 
 import keras
 
 from ..config import Experiment
-from ..rivals import C1D_FILTERS, C1D_KERNEL, C1D_POOL, C2D_POOLS, EmoMucs
+from ..networks import C1D_FILTERS, C1D_KERNEL, C1D_POOL, C2D_POOLS, STEMS, EmoMucs
+from ..tasks import TASKS
 from .layers import RelativeLevel
 from .network import FUSION, NETWORK, standardised_input, task_outputs
 
-C2D_FILTERS, UNITS = 32, 64
+C2D_FILTERS, UNITS, FUSED_UNITS = 32, 64, 32
 
 
 def build(experiment: Experiment) -> keras.Model:
-    """Return C1D-M or C2D-M, untrained; see `networks.build_network`."""
+    """Return EmoMucs, untrained; see `networks.build_network`."""
     settings = experiment.network
     assert isinstance(settings, EmoMucs)
     settings.check(experiment.frames, experiment.frontend.mels)
 
     # === Functional model ===
     log_mel, x = standardised_input(experiment)
-    if settings.level == "relative":
-        x = RelativeLevel(dtype="float32", name="relative_level")(x)
-    make_features = {"c1d": c1d_features, "c2d": c2d_features}[settings.source_model]
-    e = keras.layers.Identity(name=FUSION)(make_features(x))
-    if settings.source_model == "c1d":
-        e = keras.layers.Dropout(settings.dropout, name="features_dropout")(e)
-        e = keras.layers.Dense(UNITS, activation="relu", name="fc1")(e)
+    if settings.fusion == "none":
+        e = source_features(x, settings)
+        e = keras.layers.Identity(name=FUSION)(e)
+        e = hidden(e, settings) if settings.source_model == "c1d" else e
+    else:
+        parts = [
+            fused_part(_stem(x, k, experiment), experiment, f"{stem}_")
+            for k, stem in enumerate(STEMS)
+        ]
+        e = keras.layers.Concatenate(name=FUSION)(parts)
+        e = keras.layers.Dropout(settings.dropout, name="fusion_dropout")(e)
+        e = keras.layers.Dense(FUSED_UNITS * len(STEMS), activation="relu", name="fc1")(e)
         e = keras.layers.Dropout(settings.dropout, name="fc1_dropout")(e)
     return keras.Model(log_mel, task_outputs(e, experiment.task), name=NETWORK)
 
 
-def c1d_features(x):
-    """Return C1D's features, `(batch, steps * 16)`, of `(batch, frames, mels)`."""
+def fused_part(x, experiment: Experiment, prefix: str):
+    """Return the part of one source that the fusion takes, `(batch, features)`."""
+    settings = experiment.network
+    assert isinstance(settings, EmoMucs)
+    e = source_features(x, settings, prefix)
+    if settings.fusion == "early":
+        return e
+    if settings.source_model == "c1d":
+        e = hidden(e, settings, prefix)
+    if settings.fusion == "mid":
+        return e
+    task = TASKS[experiment.task]
+    size = len(task.targets) if task.is_regression else len(task.classes)
+    return keras.layers.Dense(size, name=f"{prefix}outputs")(e)
+
+
+def source_features(x, settings: EmoMucs, prefix: str = ""):
+    """Return a source model's features, `(batch, features)`, of `(batch, frames, mels)`."""
+    if settings.level == "relative":
+        x = RelativeLevel(dtype="float32", name=f"{prefix}relative_level")(x)
+    return {"c1d": _c1d, "c2d": _c2d}[settings.source_model](x, prefix)
+
+
+def hidden(e, settings: EmoMucs, prefix: str = ""):
+    """Return C1D's hidden layer, `(batch, 64)`, with dropout before and behind it."""
+    name = f"{prefix}fc1" if prefix else "fc1"
+    e = keras.layers.Dropout(settings.dropout, name=f"{prefix}features_dropout")(e)
+    e = keras.layers.Dense(UNITS, activation="relu", name=name)(e)
+    return keras.layers.Dropout(settings.dropout, name=f"{name}_dropout")(e)
+
+
+def _stem(x, k: int, experiment: Experiment):
+    mels = experiment.frontend.mels
+    return x[:, :, k * mels : (k + 1) * mels]
+
+
+def _c1d(x, prefix: str):
+    """Return `(batch, steps * 16)`."""
     for n, filters in enumerate(C1D_FILTERS, start=1):
-        x = keras.layers.Conv1D(filters, C1D_KERNEL, name=f"conv{n}")(x)
-        x = keras.layers.MaxPooling1D(C1D_POOL, name=f"pool{n}")(x)
-        x = _norm(n)(x)
-    return keras.layers.Flatten(name="features")(x)
+        x = keras.layers.Conv1D(filters, C1D_KERNEL, name=f"{prefix}conv{n}")(x)
+        x = keras.layers.MaxPooling1D(C1D_POOL, name=f"{prefix}pool{n}")(x)
+        x = _norm(f"{prefix}norm{n}")(x)
+    return keras.layers.Flatten(name=f"{prefix}features")(x)
 
 
-def c2d_features(x):
-    """Return C2D's features, `(batch, 32)`, of `(batch, frames, mels)`."""
-    x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
+def _c2d(x, prefix: str):
+    """Return `(batch, 32)`."""
+    x = keras.layers.Reshape((*x.shape[1:], 1), name=f"{prefix}channel")(x)
     for n, pool in enumerate(C2D_POOLS, start=1):
-        x = keras.layers.Conv2D(C2D_FILTERS, 3, padding="same", name=f"conv{n}")(x)
-        x = _norm(n)(x)
-        x = keras.layers.Activation("elu", name=f"elu{n}")(x)
-        x = keras.layers.MaxPooling2D(pool, name=f"pool{n}")(x)
-    return keras.layers.GlobalAveragePooling2D(name="features")(x)
+        x = keras.layers.Conv2D(C2D_FILTERS, 3, padding="same", name=f"{prefix}conv{n}")(x)
+        x = _norm(f"{prefix}norm{n}")(x)
+        x = keras.layers.Activation("elu", name=f"{prefix}elu{n}")(x)
+        x = keras.layers.MaxPooling2D(pool, name=f"{prefix}pool{n}")(x)
+    return keras.layers.GlobalAveragePooling2D(name=f"{prefix}features")(x)
 
 
-def _norm(n: int) -> keras.layers.Layer:
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{n}")
+def _norm(name: str) -> keras.layers.Layer:
+    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)

@@ -9,7 +9,7 @@ none; with two outputs the network has 2,220,174 parameters.
 import keras
 
 from ..config import Experiment
-from ..rivals import Mlem
+from ..networks import Mlem
 from .layers import FrequencyChannel
 from .network import FUSION, NETWORK, standardised_input, task_outputs
 

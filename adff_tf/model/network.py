@@ -168,6 +168,6 @@ def standardised_input(experiment: Experiment) -> tuple:
     The layer `standardise` carries the front end of the training, by which files are checked.
     """
     frontend = experiment.frontend
-    log_mel = keras.Input((experiment.frames, frontend.mels), name="log_mel")
+    log_mel = keras.Input((experiment.frames, experiment.bands), name="log_mel")
     layer = Standardise(frontend.model_dump(), dtype="float32", name=STANDARDISE)
     return log_mel, layer(log_mel)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import presets
 from ..config import Experiment, Frontend, TaskName
-from ..rivals import NAMES, EmoMucs
+from ..networks import NAMES, EmoMucs
 from . import published
 from .grid import Cell, Entry, Table, column_label, make_cell
 from .published import REGRESSION_METRICS
@@ -43,7 +43,7 @@ def table1(
 
     Args:
         base: settings of every run of ADFF; its data, folds and seed are the rivals' too.
-        models: names of `rivals.NAMES` to train. Of others the published rows remain.
+        models: names of `networks.NAMES` to train. Of others the published rows remain.
         rivals: settings of the rivals by name; by default `presets.RIVALS`.
     """
     rivals = rivals or {name: make() for name, make in presets.RIVALS.items()}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..config import Experiment
-from ..rivals import NAMES
+from ..networks import NAMES
 from ..support import environment
 from ..tasks import TASKS
 

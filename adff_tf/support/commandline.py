@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import presets
-from ..config import NETWORKS, Experiment
+from ..config import Experiment
 from ..errors import InputError
+from ..networks import NETWORKS
 from ..settings import Settings, explain
 from . import console
 from .files import expand_user

@@ -21,6 +21,7 @@ from ..datasets import synthetic
 from ..datasets.index import join
 from ..errors import InputError
 from ..features.embedding import musicnn_embedding
+from ..features.stems import with_stems
 from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..model import servable
 from ..reports.markdown import format_scores
@@ -89,6 +90,10 @@ def run_held(
     tracks, left_out = prepare_tracks(
         index.tracks, features or folder / "features", experiment.frontend, skip, reporter
     )
+    if experiment.takes_stems:
+        stems = experiment.data.stems or folder / "synthetic" / "stems"
+        store = features or folder / "features"
+        tracks = with_stems(tracks, stems, store, experiment.frontend, reporter)
     if left_out:
         reporter.log(f"going on without {len(left_out)} unusable recordings; the report lists them")
     validation, test_folds = experiment.validation, experiment.validation.scored_folds
@@ -127,7 +132,8 @@ def run_held(
     }
     with atomic_write(folder / "metrics.json") as file:
         file.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    write_tflite(folder)
+    if not experiment.takes_stems:
+        write_tflite(folder)
     write_report(folder, experiment)
     return Run(folder, metrics)
 
@@ -173,6 +179,7 @@ def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) ->
             seconds=data.clip_s,
             seed=experiment.training.seed,
             progress=advance,
+            stems=experiment.takes_stems,
         )
     return join([synthetic.index(root)], data.weights)
 
@@ -231,7 +238,7 @@ def _train_final_model(
     elif not file.exists():
         with atomic_write(file) as temporary:
             temporary.write_bytes((folder / "fold1" / "model.keras").read_bytes())
-    if not (folder / servable.FOLDER).exists():
+    if not (folder / servable.FOLDER).exists() and not experiment.takes_stems:
         servable.save(keras.models.load_model(file, compile=False), experiment, file)
 
 

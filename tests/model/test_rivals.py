@@ -8,7 +8,7 @@ from adff_tf.config import Experiment, Frontend, Segments
 from adff_tf.errors import InputError
 from adff_tf.model.layers import FrequencyChannel, RelativeLevel
 from adff_tf.model.networks import build_network
-from adff_tf.rivals import EmoMucs, Mlem
+from adff_tf.networks import STEMS, EmoMucs, Mlem
 
 FROM_EMOMUCS = Frontend(
     sample_rate_hz=12000, mels=96, n_fft=512, win_length_s=512 / 12000, hop_length_s=256 / 12000
@@ -32,6 +32,36 @@ def test_emomucs_has_its_published_size(source_model, parameters):
     assert trainable(model) == parameters
     features = model.get_layer("fusion").output.shape[-1]
     assert features == {"c1d": 896, "c2d": 32}[source_model]
+
+
+@pytest.mark.parametrize(
+    ("source_model", "fusion", "parameters"),
+    [
+        ("c1d", "early", 574_402),
+        ("c1d", "mid", 378_050),
+        ("c1d", "late", 346_826),
+        ("c2d", "early", 167_298),
+        ("c2d", "late", 152_202),
+    ],
+)
+def test_fused_emomucs_has_its_published_size(source_model, fusion, parameters):
+    model = build_network(experiment(EmoMucs(source_model=source_model, fusion=fusion)))
+    assert model.input_shape == (None, 938, 4 * 96)
+    assert trainable(model) == parameters
+
+
+def test_each_source_model_sees_its_stem_alone():
+    model = build_network(experiment(EmoMucs(source_model="c1d", fusion="late", dropout=0.0)))
+    part = keras.Model(model.inputs, [model.get_layer(f"{s}_outputs").output for s in STEMS])
+    x = np.random.default_rng(0).normal(-40, 10, (1, 938, 384)).astype("float32")
+    wanted = part(x)
+    for k in range(len(STEMS)):
+        other = x.copy()
+        other[:, :, 96 * k : 96 * (k + 1)] += 20
+        changed = [
+            bool(np.abs(a - b).max() > 1e-4) for a, b in zip(part(other), wanted, strict=True)
+        ]
+        assert changed == [n == k for n in range(len(STEMS))]
 
 
 def test_mlem_has_its_published_size():
@@ -101,6 +131,7 @@ def test_the_interface_is_adffs(network, task):
         (EmoMucs(), 10.0, 64, "64 mels is too small for EmoMucs"),
         (EmoMucs(source_model="c1d"), 0.4, 128, "at least 51 frames"),
         (Mlem(), 0.1, 128, "too small for MLEM's pools"),
+        (EmoMucs(fusion="mid"), 20.0, 128, "c2d has no hidden layer for fusion mid"),
     ],
 )
 def test_a_segment_that_is_too_small(network, seg_len, mels, message):

@@ -1,18 +1,20 @@
 """A run of a rival: the same folds, files and answers as ADFF's."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from adff_tf import EmotionModel, train
-from adff_tf.config import NETWORKS, Experiment
+from adff_tf.config import Experiment
 from adff_tf.errors import InputError
 from adff_tf.export.artifacts import export
-from adff_tf.rivals import EmoMucs, Mlem
+from adff_tf.networks import NETWORKS, EmoMucs, Mlem
 from adff_tf.training.run import run
 from adff_tf.tuning import __main__ as tuning
 
+from .. import tiny
 from .small import change, make_experiment
 
 SMALL = {
@@ -75,3 +77,47 @@ def test_a_preset_of_a_rival_is_its_authors():
     _, experiment = train.parse(["--preset", "emomucs"])
     assert experiment.frontend.sample_rate_hz == 12000 and experiment.frames == 938
     assert experiment.network == EmoMucs(level="relative")
+
+
+# === Stems ===
+
+
+@pytest.fixture(scope="module")
+def fused(tmp_path_factory):
+    """A run on built-in music and its own stems, its folder."""
+    settings = tiny.experiment(training={"epochs": 1})
+    network = EmoMucs(source_model="c1d", fusion="late")
+    settings = settings.model_copy(update={"network": network})
+    return run(settings, tmp_path_factory.mktemp("runs") / "fused").folder
+
+
+def test_a_run_on_stems_is_scored_and_reported(fused):
+    metrics = json.loads((fused / "metrics.json").read_text())
+    assert metrics["mean"]["valence"]["rmse"] > 0
+    assert len(list((fused / "synthetic" / "stems").iterdir())) == 12
+    assert "with late fusion of stems" in (fused / "report.md").read_text()
+    assert not (fused / "model.tflite").exists() and not (fused / "servable").exists()
+
+
+def test_a_model_of_stems_is_refused_where_a_song_has_none(fused, tmp_path, capsys):
+    with pytest.raises(InputError, match="takes separated sources, and a song has none"):
+        EmotionModel.load(fused)
+    with pytest.raises(InputError, match="takes separated sources: there is no artifact"):
+        export(fused, tmp_path / "export", ["tflite"])
+    assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "emomucs", "--fusion", "late", "--data", "x"], "give their folder by stems"),
+        (["--model", "emomucs", "--stems", "x"], "stems are for emomucs with fusion"),
+        (["--stems", "x"], "stems are for emomucs with fusion"),
+        (["--model", "emomucs", "--fusion", "mid"], "c2d has no hidden layer for fusion mid"),
+    ],
+)
+def test_stems_that_do_not_fit_the_network(arguments, message, capsys):
+    with pytest.raises((InputError, SystemExit)) as stop:
+        train.parse([*arguments, "--preset", "paper"])
+    shown = re.sub(r"[\s│|]+", " ", f"{stop.value} {capsys.readouterr().err}")
+    assert message in shown

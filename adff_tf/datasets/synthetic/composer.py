@@ -46,6 +46,7 @@ PROGRESSIONS = {
 }
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 CHORD_CENTRE, MELODY_CENTRE, BASS_CENTRE = 70, 81, 40
+PARTS = ("melody", "bass", "drums", "chords")
 DETUNE_CENTS = 45  # between the strings of a note in the roughest piece
 
 
@@ -291,6 +292,17 @@ def render(
     factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return a piece of `seconds` with these factors, `(samples,)` float32 within ±1."""
+    return render_parts(factors, seconds, sample_rate_hz, rng)[0]
+
+
+def render_parts(
+    factors: Factors, seconds: float, sample_rate_hz: int, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return a piece as of `render`, and its four parts by name, `(samples,)` float32 each.
+
+    The parts have the piece's room, equaliser and gain, and neither its noise floor nor the
+    limiter: their sum is the piece but for these.
+    """
     notes, style = compose(factors, seconds, rng)
     detune = DETUNE_CENTS * _roughness(factors)
     band = {}
@@ -303,6 +315,7 @@ def render(
         band[part] = instruments.Instrument(timbre, sample_rate_hz, cents, rng)
     kit = instruments.make_drums(sample_rate_hz, rng)
     mix = np.zeros(round(seconds * sample_rate_hz), np.float32)
+    parts = {part: np.zeros_like(mix) for part in PARTS}
     fade = np.linspace(1, 0, int(0.02 * sample_rate_hz), dtype=np.float32)
     for note in notes:
         sound = kit[note.pitch] if isinstance(note.pitch, str) else band[note.part].note(note.pitch)
@@ -312,6 +325,7 @@ def render(
         if len(fade) < length < len(sound):
             played[-len(fade) :] *= fade
         mix[start : start + length] += played
+        parts[note.part][start : start + length] += played
     return instruments.master(
-        mix, sample_rate_hz, factors.brightness_db_per_octave, factors.loudness_db, rng
+        mix, sample_rate_hz, factors.brightness_db_per_octave, factors.loudness_db, rng, parts
     )

@@ -38,6 +38,7 @@ LAYOUT = (
     "synthetic.json, labels.csv and audio/*.flac, as adff_tf.datasets.synthetic.make writes them"
 )
 
+PARTS = {"vocals": "melody", "bass": "bass", "drums": "drums", "other": "chords"}  # by stem
 RECIPE, LABELS = "synthetic.json", "labels.csv"
 VERSION = 2  # changes with the music or its labels
 
@@ -59,6 +60,7 @@ def make(
     progress: Callable[[], None] | None = None,
     sample_rate_hz: int = 44100,
     workers: int | None = None,
+    stems: bool = False,
 ) -> Path:
     """Make the set in `folder`, or complete it; clips that exist stay unchanged.
 
@@ -70,6 +72,8 @@ def make(
         progress: called without arguments once for each clip, existing or new.
         sample_rate_hz: at least 8000.
         workers: processes, by default one a core. The clips do not depend on it.
+        stems: also write the parts of each clip, `stems/TRACK/vocals.flac` (the melody), `bass`,
+            `drums` and `other` (the chords).
 
     Returns:
         `folder`.
@@ -88,7 +92,7 @@ def make(
     folder = Path(folder).expanduser().absolute()
     try:
         _write_recipe(folder, recipe)
-        _render_missing(folder, recipe, progress or (lambda: None), workers)
+        _render_missing(folder, recipe, progress or (lambda: None), workers, stems)
         for partial in folder.rglob("*.part*"):  # left by a kill
             partial.unlink(missing_ok=True)
         if not (folder / LABELS).exists():
@@ -170,24 +174,29 @@ def _read_recipe(path: Path) -> dict:
 
 
 def _render_missing(
-    folder: Path, recipe: dict, progress: Callable[[], None], workers: int | None
+    folder: Path, recipe: dict, progress: Callable[[], None], workers: int | None, stems: bool
 ) -> None:
     """Render every clip that has no file yet, on all cores."""
     wanted = range(recipe["clips"])
-    missing = [k for k in wanted if not _audio_path(folder, recipe, k).exists()]
+    missing = [
+        k
+        for k in wanted
+        if not _audio_path(folder, recipe, k).exists()
+        or (stems and not _stem_path(folder, recipe, k, "other").exists())
+    ]
     for _ in range(len(wanted) - len(missing)):
         progress()
     workers = min(workers or count_cores(), len(missing))
     if workers <= 1:
         for k in missing:
-            _write_clip(folder, recipe, k)
+            _write_clip(folder, recipe, k, stems)
             progress()
         return
     # Spawned, not forked: the caller may hold TensorFlow's threads, which a fork does not survive.
     with concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn")
     ) as pool:
-        running = [pool.submit(_write_clip, folder, recipe, k) for k in missing]
+        running = [pool.submit(_write_clip, folder, recipe, k, stems) for k in missing]
         try:
             for done in concurrent.futures.as_completed(running):
                 done.result()
@@ -205,14 +214,28 @@ def _audio_path(folder: Path, recipe: dict, k: int) -> Path:
     return folder / "audio" / f"{_track_id(recipe, k)}.flac"
 
 
-def _write_clip(folder: Path, recipe: dict, k: int) -> None:
-    """Render clip k and write its audio file."""
+def _stem_path(folder: Path, recipe: dict, k: int, stem: str) -> Path:
+    return folder / "stems" / _track_id(recipe, k) / f"{stem}.flac"
+
+
+def _write_clip(folder: Path, recipe: dict, k: int, stems: bool = False) -> None:
+    """Render clip k and write its audio files; `other`, the last stem, says that all are there."""
     rate = recipe["sample_rate_hz"]
-    _, wave = clip(recipe["seed"], k, recipe["seconds"], rate)
+    rng = np.random.default_rng([recipe["seed"], k])
+    wave, parts = composer.render_parts(draw(rng), recipe["seconds"], rate, rng)
+    for stem, part in PARTS.items() if stems else ():
+        place = _stem_path(folder, recipe, k, stem)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _write_flac(place, parts[part], rate)
+    if not _audio_path(folder, recipe, k).exists():
+        _write_flac(_audio_path(folder, recipe, k), wave, rate)
+
+
+def _write_flac(path: Path, wave: np.ndarray, rate: int) -> None:
     # Encoded in memory: a full disk then raises the OSError of the write, not an encoder's error.
     encoded = io.BytesIO()
     soundfile.write(encoded, wave, rate, format="FLAC", subtype="PCM_16", compression_level=0.0)
-    with atomic_write(_audio_path(folder, recipe, k)) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 
 

@@ -167,7 +167,8 @@ def master(
     tilt_db_per_octave: float,
     loudness_db: float,
     rng: np.random.Generator,
-) -> np.ndarray:
+    parts: dict[str, np.ndarray] | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the finished clip: reverberation, equaliser, spectral tilt, noise floor, limiter.
 
     Args:
@@ -176,9 +177,11 @@ def master(
         tilt_db_per_octave: slope added to the spectrum about 1 kHz, from 80 Hz to 12 kHz.
         loudness_db: RMS of the result in dB below full scale.
         rng: draws the room, the equaliser's three bumps and treble shelf, and the noise floor.
+        parts: by name, `(samples,)` each, whose sum is the mix.
 
     Returns:
-        `(samples,)` float32 within ±1, RMS within 0.1 dB of `loudness_db`.
+        `(samples,)` float32 within ±1, RMS within 0.1 dB of `loudness_db`; and the parts with the
+        same room, equaliser and gain, without noise floor and limiter.
     """
     tail = int(rng.uniform(0.15, 0.4) * sample_rate_hz)
     size = scipy.fft.next_fast_len(len(mix) + tail, real=True)
@@ -196,13 +199,20 @@ def master(
     # brightness of the playing.
     corner_hz = np.float32(3000 * (8 / 3) ** rng.random())
     gain_db += np.float32(rng.uniform(-5, 5)) / (1 + (corner_hz / np.maximum(frequency, 1)) ** 4)
-    spectrum *= 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
+    transfer = 10 ** (gain_db / 20) * scipy.fft.rfft(_room(tail, rng), size)
+    spectrum *= transfer
     wet = scipy.fft.irfft(spectrum, size)[: len(mix)]
-    wet /= np.sqrt(np.mean(wet**2))
+    level = np.sqrt(np.mean(wet**2))
+    wet /= level
     wet += np.float32(10 ** (rng.uniform(-65, -50) / 20)) * rng.standard_normal(
         len(mix), np.float32
     )
-    return _limit(wet, loudness_db)
+    finished, gain = _limit(wet, loudness_db)
+    wet_parts = {}
+    for name, part in (parts or {}).items():
+        played = scipy.fft.irfft(scipy.fft.rfft(part, size) * transfer, size)[: len(mix)]
+        wet_parts[name] = (played * (gain / level)).astype(np.float32)
+    return finished, wet_parts
 
 
 def _room(samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -215,7 +225,11 @@ def _room(samples: int, rng: np.random.Generator) -> np.ndarray:
     return response
 
 
-def _limit(wave: np.ndarray, loudness_db: float, crest: float = 4.5) -> np.ndarray:
-    """Round off the peaks of `wave` (unit RMS) at `crest` times its RMS; set RMS to the level."""
+def _limit(wave: np.ndarray, loudness_db: float, crest: float = 4.5) -> tuple[np.ndarray, float]:
+    """Round off the peaks of `wave` (unit RMS) at `crest` times its RMS; set RMS to the level.
+
+    Returns the clip, and the gain behind the rounding.
+    """
     rounded = np.float32(crest) * np.tanh(wave / np.float32(crest))
-    return rounded * np.float32(10 ** (loudness_db / 20) / np.sqrt(np.mean(rounded**2)))
+    gain = np.float32(10 ** (loudness_db / 20) / np.sqrt(np.mean(rounded**2)))
+    return rounded * gain, float(gain)

@@ -125,7 +125,11 @@ def _locate(path: str | Path, backend: Choice) -> Location:
     from ...model.model_file import find_model
     from . import litert
 
-    file = find_model(given)[0]
+    file, experiment = find_model(given)
+    if experiment.takes_stems:
+        raise InputError(
+            f"{file} takes separated sources, and a song has none; its run scored its test songs"
+        )
     beside = litert.beside(file) if backend != "keras" else None
     return Location(Kind.LITERT, beside) if beside else Location(Kind.RUN, file)
 
