@@ -14,7 +14,7 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
-from .networks import AnyNetwork, EmoMucs, Network
+from .networks import STEMS, AnyNetwork, EmoMucs, Network
 from .settings import Settings, explain
 
 POOLS = 5  # one per level; each halves time and mel
@@ -266,12 +266,12 @@ class Experiment(Settings):
     @property
     def takes_stems(self) -> bool:
         """Whether the network's input is separated sources and not the mix."""
-        return isinstance(self.network, EmoMucs) and self.network.inputs > 1
+        return isinstance(self.network, EmoMucs) and self.network.fusion != "none"
 
     @property
     def bands(self) -> int:
         """Bands of the network's input: mels, of each stem where it takes stems."""
-        return self.frontend.mels * (self.network.inputs if self.takes_stems else 1)  # type: ignore[union-attr]
+        return self.frontend.mels * (len(STEMS) if self.takes_stems else 1)
 
     @pydantic.model_validator(mode="after")
     def _check_segment(self):

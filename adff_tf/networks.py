@@ -4,6 +4,7 @@ All take the log-mel of the experiment's front end, and EmoMucs also those of se
 Sizes are those of the authors; where they leave a choice open, the field's docstring says so.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -91,18 +92,13 @@ class EmoMucs(Settings):
         """Return the sizes that differ from run to run, in words."""
         return f"input {self.level}"
 
-    @property
-    def inputs(self) -> int:
-        """Log-mels side by side in the network's input: one, or one a stem."""
-        return 1 if self.fusion == "none" else len(STEMS)
-
     def check(self, frames: int, mels: int) -> None:
         """Raise InputError unless a segment is long enough for the pools."""
         if self.fusion == "mid" and self.source_model == "c2d":
             raise InputError("c2d has no hidden layer for fusion mid; give early, late or c1d")
         if self.source_model == "c2d":
             times, heights = zip(*C2D_POOLS, strict=True)
-            fewest_frames, fewest_mels = _product(times), _product(heights)
+            fewest_frames, fewest_mels = math.prod(times), math.prod(heights)
         else:
             fewest_frames, fewest_mels = _c1d_fewest_frames(), 1
         _check_size("EmoMucs", frames, mels, fewest_frames, fewest_mels)
@@ -137,9 +133,11 @@ class Mlem(Settings):
         _check_size("MLEM", frames, mels, MLEM_FEWEST, MLEM_FEWEST)
 
 
-def _tag(network: object) -> str:
-    """Return the name of a network's settings; those of files of earlier versions are ADFF's."""
-    return network.get("model", "adff") if isinstance(network, dict) else network.model  # type: ignore[attr-defined]
+def _tag(network: object) -> str | None:
+    """Return the name of a network's settings; those of earlier versions are ADFF's."""
+    if isinstance(network, dict):
+        return network.get("model", "adff")
+    return getattr(network, "model", None)
 
 
 AnyNetwork = Annotated[
@@ -166,10 +164,3 @@ def _c1d_fewest_frames() -> int:
     for _ in C1D_FILTERS:
         frames = frames * C1D_POOL + C1D_KERNEL - 1
     return frames
-
-
-def _product(numbers: tuple[int, ...]) -> int:
-    product = 1
-    for number in numbers:
-        product *= number
-    return product

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adff_tf import presets
-from adff_tf.config import Data, Experiment, Frontend, Segments, Validation
+from adff_tf.config import Data, Experiment, Frontend, Network, Segments, Validation
 from adff_tf.errors import InputError
 
 
@@ -66,3 +66,18 @@ def test_a_path_that_is_not_utf8():
     data = Data(data=Path(os.fsdecode(b"/music/caf\xe9")))
     with pytest.raises(InputError, match="is not UTF-8, as JSON has to be: /music/caf.*rename it"):
         Experiment(data=data).to_json()
+
+
+@pytest.mark.parametrize("network", ["3", "null", '"mlem"', '{"model": "vgg"}'])
+def test_a_network_that_there_is_not(network):
+    with pytest.raises(InputError, match="network: model is adff, emomucs or mlem; given"):
+        Experiment.from_json(f'{{"network": {network}}}')
+
+
+def test_a_network_of_an_earlier_version_is_adff():
+    found = Experiment.from_json('{"network": {"width": 0.5}}').network
+    assert found == Network(width=0.5)
+    with pytest.raises(
+        InputError, match=r"network\.width: .*given 9"
+    ):  # pydantic's tag is left out
+        Experiment.from_json('{"network": {"width": 9}}')

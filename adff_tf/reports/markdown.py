@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..config import Experiment
+from ..features.embedding import NAME as EMBEDDING
 from ..networks import NAMES
 from ..support import environment
 from ..tasks import TASKS
@@ -113,9 +114,9 @@ def format_score_table(metrics: dict) -> str:
 
 
 def _describe_embedding(metrics: dict, linear: str) -> str:
-    if "musicnn-linear" not in metrics["baselines"]:
+    if EMBEDDING not in metrics["baselines"]:
         return ""
-    return f"musicnn-linear: {linear} regression on the embedding of MusiCNN, a tagger of 2019. "
+    return f"{EMBEDDING}: {linear} regression on the embedding of MusiCNN, a tagger of 2019. "
 
 
 def format_fold_table(metrics: dict) -> str:

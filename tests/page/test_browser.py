@@ -379,13 +379,14 @@ def without_webcodecs(route) -> None:
 # === Microphone ===
 
 
+def launch_with_microphone(play, *arguments):
+    """Return a new browser with a fake microphone, and permission for it."""
+    fake = "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"
+    return launch(play, *fake, *arguments)
+
+
 def test_the_microphone(play, host, songs):
-    browser = launch(
-        play,
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={songs['wav']}",
-    )
+    browser = launch_with_microphone(play, f"--use-file-for-fake-audio-capture={songs['wav']}")
     page = open_page(browser, host)
     page.click("#listen")
     now = "() => document.getElementById('verdict').textContent.startsWith('Now: valence')"
@@ -399,7 +400,7 @@ def test_the_microphone(play, host, songs):
 
 
 def test_a_second_click_opens_no_second_microphone(play, host, songs):
-    browser = launch(play, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    browser = launch_with_microphone(play)
     page = open_page(browser, host)
     choose(page, songs["wav"])
     page.click("#curve")
@@ -417,12 +418,8 @@ def test_a_second_click_opens_no_second_microphone(play, host, songs):
 
 def test_a_muted_microphone(play, host, tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
-    browser = launch(
-        play,
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={tmp_path / 'silence.wav'}",
-    )
+    silence = tmp_path / "silence.wav"
+    browser = launch_with_microphone(play, f"--use-file-for-fake-audio-capture={silence}")
     page = open_page(browser, host)
     page.click("#listen")
     silent = "() => /silent/.test(document.getElementById('verdict').textContent)"
