@@ -14,8 +14,9 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
-from .networks import STEMS, AnyNetwork, EmoMucs, Network
+from .networks import FACTORS, MID_LEVEL, STEMS, AnyNetwork, EmoMucs, Mlem, Network
 from .settings import Settings, explain
+from .tasks import TASKS
 
 POOLS = 5  # one per level; each halves time and mel
 FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five pools
@@ -222,6 +223,12 @@ class Data(Settings):
     stems: Path | None = None
     """emomucs with fusion only: folder of separated sources, TRACK/vocals.wav, bass, drums and
     other for each track_id. The built-in set makes its own."""
+    separate: bool = False
+    """stems only: separate the recordings that have no stems there yet, by Demucs
+    (pip install "adff-tf[stems]"; it downloads its weights)."""
+    mid_level_data: Path | None = None
+    """mlem with mid_level only: folder of the mid-level data set of Aljanaki and Soleymani, whose
+    clips are half of every batch. Default: the factors of the built-in music."""
     skip_bad_audio: bool = False
     """Leave out recordings that do not decode; the report lists them."""
     clips: int = Field(400, ge=10)
@@ -269,6 +276,13 @@ class Experiment(Settings):
         return isinstance(self.network, EmoMucs) and self.network.fusion != "none"
 
     @property
+    def concepts(self) -> tuple[str, ...]:
+        """Names of the mid-level features that the network is taught; empty for none."""
+        if not (isinstance(self.network, Mlem) and self.network.mid_level):
+            return ()
+        return FACTORS if self.data.mid_level_data is None else MID_LEVEL
+
+    @property
     def bands(self) -> int:
         """Bands of the network's input: mels, of each stem where it takes stems."""
         return self.frontend.mels * (len(STEMS) if self.takes_stems else 1)
@@ -287,12 +301,14 @@ class Experiment(Settings):
             raise ValueError(
                 "fusion needs separated sources of the songs; give their folder by stems"
             )
-        if self.data.stems is not None and not self.takes_stems:
-            raise ValueError(
-                "stems are for emomucs with fusion early, mid or late; give its fusion"
-            )
+        if self.data.separate and self.data.stems is None:
+            raise ValueError("separate writes into the folder of stems; give it by stems")
         if self.takes_stems and self.augmentation.bandwidth:
             raise ValueError("bandwidth changes the mix; it cannot be given with fusion")
+        if self.data.mid_level_data is not None and not self.concepts:
+            raise ValueError("mid_level_data is for mlem with mid_level; give both")
+        if self.concepts:
+            self._check_concepts()
         if self.training.ema and self.training.early_stopping:
             raise ValueError(
                 "ema averages the last epochs and early_stopping keeps one epoch; give one of them"
@@ -307,6 +323,16 @@ class Experiment(Settings):
                 "no epoch to learn; give a smaller freeze or more epochs"
             )
         return self
+
+    def _check_concepts(self) -> None:
+        if self.data.data and self.data.mid_level_data is None:
+            raise ValueError(
+                "mid_level needs mid-level features beside these songs; give mid_level_data"
+            )
+        if not TASKS[self.task].is_regression:
+            raise ValueError(f"mid_level is for both, valence or arousal; the task is {self.task}")
+        if self.augmentation.mixup:
+            raise ValueError("mixup would mix songs with and without mid-level features; leave it")
 
     def to_json(self) -> str:
         """Return the settings as JSON. Raises InputError where the data's path is not UTF-8."""
@@ -326,3 +352,9 @@ class Experiment(Settings):
             return cls.model_validate_json(text)
         except pydantic.ValidationError as error:
             raise InputError(f"{source} cannot be used:\n{explain(error)}") from None
+
+
+def check_stems(experiment: Experiment) -> None:
+    """Raise InputError where stems are given to a network that takes none."""
+    if experiment.data.stems is not None and not experiment.takes_stems:
+        raise InputError("stems are for emomucs with fusion early, mid or late; give its fusion")

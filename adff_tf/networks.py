@@ -19,6 +19,16 @@ MODEL = tyro.conf.arg(metavar="{" + ",".join(TAGS) + "}")
 NAMES = {"adff": "ADFF", "emomucs": "EmoMucs", "mlem": "MLEM"}
 C2D_POOLS = ((3, 2), (3, 3), (3, 2), (3, 2), (3, 4))  # (time, mel); of EmoMucs's 938 x 96 cells
 C1D_KERNEL, C1D_POOL, C1D_FILTERS = 8, 4, (32, 16)
+# Perceptual features of Aljanaki and Soleymani (ISMIR 2018), as musicians rated them
+MID_LEVEL = (
+    "melodiousness", "articulation", "rhythmic_complexity", "rhythmic_stability", "dissonance",
+    "tonal_stability", "minorness",
+)  # fmt: skip
+# Factors of the built-in music, in the place of mid-level features; see `datasets.synthetic`
+FACTORS = (
+    "tempo_bpm", "density_hz", "loudness_db", "brightness_db_per_octave", "articulation", "mode",
+    "consonance", "register_semitones",
+)  # fmt: skip
 MLEM_FEWEST = 16  # frames and mels: the stem and two pools halve three times
 
 
@@ -74,7 +84,11 @@ class EmoMucs(Settings):
     fusion: Literal["none", "early", "mid", "late"] = "none"
     """none: one source model, on the mix. Otherwise a source model for each of four separated
     sources (see stems), joined behind the convolutions (early), behind c1d's hidden layer (mid) or
-    by their outputs (late), all trained together."""
+    by their outputs (late)."""
+    stem_models: Literal["full", "freeze", "finetune"] = "full"
+    """fusion only. full: all parts are trained together. freeze: each source model alone on its
+    stem first, which shows what each stem says; then the fusion alone. finetune: then all of it, at
+    a tenth of the learning rate (the factor is not in the paper)."""
     level: Literal["standardised", "relative"] = "standardised"
     """standardised: by mel band, as for ADFF. relative: dB below the segment's own maximum, 80 dB
     at most, as its authors do; absolute loudness, a cue of arousal, is lost."""
@@ -90,10 +104,13 @@ class EmoMucs(Settings):
 
     def describe(self, segments: Any) -> str:
         """Return the sizes that differ from run to run, in words."""
-        return f"input {self.level}"
+        ways = {"full": "", "freeze": ", source models frozen", "finetune": ", fine-tuned"}
+        return f"input {self.level}{ways[self.stem_models]}"
 
     def check(self, frames: int, mels: int) -> None:
         """Raise InputError unless a segment is long enough for the pools."""
+        if self.fusion == "none" and self.stem_models != "full":
+            raise InputError(f"stem_models {self.stem_models} needs fusion early, mid or late")
         if self.fusion == "mid" and self.source_model == "c2d":
             raise InputError("c2d has no hidden layer for fusion mid; give early, late or c1d")
         if self.source_model == "c2d":
@@ -105,9 +122,10 @@ class EmoMucs(Settings):
 
 
 class Mlem(Settings):
-    """MLEM's network (Chowdhury et al., SMC 2021) without its mid-level features.
+    """MLEM's network (Chowdhury et al., SMC 2021).
 
-    A residual network with a small receptive field, and the frequency as one more channel.
+    A residual network with a small receptive field, and the frequency as one more channel. Its
+    outputs are linear in a few concepts.
     """
 
     model: Annotated[Literal["mlem"], MODEL] = "mlem"
@@ -116,15 +134,21 @@ class Mlem(Settings):
     """Factor on the channels 128, 256 and 512. A step at 1 takes many times ADFF's."""
     concepts: int = Field(7, ge=0, le=64)
     """Units of the linear layer between features and outputs: as many as MLEM has mid-level
-    features. 0: no such layer."""
+    features. 0: no such layer. With mid_level one unit a feature."""
+    mid_level: bool = False
+    """Teach the concepts mid-level features, which explain the answers: those of mid_level_data, or
+    the factors of the built-in music."""
 
     @property
     def title(self) -> str:
         """The network's name and paper."""
-        return "MLEM's network (Chowdhury et al., SMC 2021), trained without mid-level features"
+        taught = "with" if self.mid_level else "without"
+        return f"MLEM's network (Chowdhury et al., SMC 2021), trained {taught} mid-level features"
 
     def describe(self, segments: Any) -> str:
         """Return the sizes that differ from run to run, in words."""
+        if self.mid_level:
+            return f"width {self.width:g} of its paper's, a concept a mid-level feature"
         layer = f", {self.concepts} concepts" if self.concepts else ", no concepts"
         return f"width {self.width:g} of its paper's{layer}"
 

@@ -56,6 +56,9 @@ class Output:
     """Share of the songs whose interval holds their true value, 0 to 1."""
     curve: bool = False
     """table and csv: one row a window instead of one row a song."""
+    explain: bool = False
+    """table: what each mid-level feature adds to the answer, by a model that was taught them
+    (adff-train --model mlem --mid-level). json has it always, and --plot draws it."""
     plot: bool = False
     """Draw each song's curve and path, and several songs on one plane, as PNG and SVG."""
     out: Path | None = None
@@ -169,8 +172,13 @@ def predict_songs(
     model.hop_samples(options.hop)
     check_scale(*options.scale)
     check_level(options.level)
+    if options.explain and not model.description.concepts:
+        raise InputError(
+            "this model does not explain its answers: it was not taught mid-level features. Give "
+            "one of adff-train --model mlem --mid-level, or leave --explain out"
+        )
+    render = make_format(options.format, options.curve, options.explain)
     pictures = _make_pictures(options)
-    render = make_format(options.format, options.curve)
     terminal, bad = console.Terminal(stderr=True), list(unusable)
     for reason in unusable:
         terminal.log(f"error: {reason}")

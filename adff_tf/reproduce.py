@@ -71,7 +71,7 @@ class Options:
     measures a training step of each shape of network."""
     models: tuple[Literal["adff", "emomucs", "mlem"], ...] = ("adff",)
     """table1: models to train. emomucs and mlem are trained as their authors did, under ADFF's
-    folds, segments and labels."""
+    folds, segments and labels; emomucs also on separated sources, see --stems."""
     seg_lens: tuple[float, ...] = ()
     """Run only these segment lengths of the tables, seconds."""
     seg_nums: tuple[int, ...] = ()
@@ -131,7 +131,7 @@ def _main(arguments: list[str]) -> None:
     from .paper.tables import write_table
 
     bases = [base, *_second_data_set(options, base)]
-    prepared = prepare_data(bases, folder, features, terminal)
+    prepared = prepare_data(bases, folder, features, terminal, "emomucs" in options.models)
     tables = select_tables(options, prepared)
     cells = grid.unique_cells(cell for table in tables for cell in table.cells)
     for data_set in prepared:
@@ -194,6 +194,8 @@ def _check(options: Options, base: Experiment, arguments: list[str]) -> None:
         )
     if options.models != ("adff",) and options.table not in ("table1", "all"):
         raise InputError("--models is for table1, which compares models")
+    if base.data.stems and "emomucs" not in options.models:
+        raise InputError("--stems are for table1 with --models emomucs")
     if not options.models:
         raise InputError("--models is empty; give adff, emomucs, mlem or several of them")
     if (options.table == "transfer") != (options.other is not None):

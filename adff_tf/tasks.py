@@ -4,7 +4,7 @@ Conventions. Valence and arousal are in [-1, 1]; a value >= 0 is the positive cl
 Russell's: Q1 (+V +A), Q2 (-V +A), Q3 (-V -A), Q4 (+V -A). A regression task has one network output
 per target, named after the target. A classification task has the single output `probabilities`, in
 the order of `classes`. A trained network has the output `distance` beside them, see
-`model.layers.Familiarity`.
+`model.layers.Familiarity`, and one with named concepts `effects`, see `model.layers.Effects`.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PROBABILITIES = "probabilities"
 DISTANCE = "distance"
+CONCEPTS = "concepts"  # in training alone, see `model.mlem`
+EFFECTS = "effects"
+BESIDE = (DISTANCE, EFFECTS)  # outputs of a trained network beside its task's
+VECTORS = (PROBABILITIES, EFFECTS)  # outputs of several numbers a window
 
 
 @dataclass(frozen=True)

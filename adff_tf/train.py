@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import join, quote
 from typing import Literal
 
-from .config import Experiment, Network
+from .config import Experiment, Network, check_stems
 from .support import commandline, console
 from .support.files import expand_user
 
@@ -78,6 +78,7 @@ def parse(arguments: list[str]) -> tuple[Options, Experiment]:
     base = take_over(commandline.starting_point(arguments), arguments)
     options, experiment = commandline.parse("adff-train", DESCRIPTION, Options(), base, arguments)
     check_start(experiment)
+    check_stems(experiment)
     return options, experiment
 
 

@@ -27,7 +27,7 @@ import tensorflow as tf
 from adff_tf.config import Experiment
 from adff_tf.model import log_mel as front_end
 from adff_tf.model import servable
-from adff_tf.tasks import PROBABILITIES
+from adff_tf.tasks import VECTORS
 
 Outputs = dict[str, tf.Tensor]
 
@@ -58,7 +58,7 @@ def signatures(twin: keras.Model, experiment: Experiment, description: dict) -> 
     def log_mel(log_mel):
         log_mel = tf.ensure_shape(log_mel, (None, frames, mels))
         outputs = twin(log_mel, training=False).items()
-        flat = {name: value if name == PROBABILITIES else value[:, 0] for name, value in outputs}
+        flat = {name: value if name in VECTORS else value[:, 0] for name, value in outputs}
         return _nan_where_not_finite(log_mel, flat)
 
     @_function(tf.TensorSpec((None, window), tf.float32, "waveform"))

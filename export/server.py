@@ -17,7 +17,7 @@ import numpy as np
 from adff_tf.errors import InputError
 from adff_tf.inference.description import AGAIN, Description
 from adff_tf.inference.model import EmotionModel
-from adff_tf.tasks import PROBABILITIES
+from adff_tf.tasks import EFFECTS, PROBABILITIES
 
 GRPC_PORT, REST_PORT = 8500, 8501  # the official container's
 BACKOFF_S = 0.5  # before the first retry; each later retry waits twice as long
@@ -185,11 +185,11 @@ class ServerBackend:
     def predict(self, waveforms: np.ndarray) -> Arrays:
         """See `inference.backends.Backend`. Raises ServerError."""
         task, host = self._description.task, self._server.host
-        names = self._description.outputs
+        names, concepts = self._description.outputs, self._description.concepts
+        sizes = {PROBABILITIES: (len(task.classes),), EFFECTS: (len(task.targets) * len(concepts),)}
         outputs = self._server.call("serving_default", {"waveform": waveforms}, names)
         for name, values in outputs.items():
-            classes = (len(task.classes),) if name == PROBABILITIES else ()
-            shape = (len(waveforms), *classes)
+            shape = (len(waveforms), *sizes.get(name, ()))
             if values.shape != shape or values.dtype != np.float32:
                 raise ServerError(
                     f"{host} answered {len(waveforms)} windows with {name} of shape "

@@ -19,7 +19,7 @@ from adff_tf.inference.description import describe
 from adff_tf.inference.model import EmotionModel, check_finite
 from adff_tf.model import log_mel, servable
 from adff_tf.model.model_file import load_network, run_folder_of
-from adff_tf.model.networks import build_network, with_distance
+from adff_tf.model.networks import build_network, with_outputs
 from adff_tf.tasks import DISTANCE
 from adff_tf.training.start import heard_tracks, read_terms
 
@@ -102,9 +102,7 @@ class TrainedModel:
 
 def _check_network(file: Path, network: keras.Model, experiment: Experiment) -> None:
     """Raise InputError where the settings describe another network than the file holds."""
-    described = build_network(experiment, "float32")
-    if DISTANCE in network.output:
-        described = with_distance(described)
+    described = with_outputs(build_network(experiment, "float32"), set(network.output))
     if _shapes(described) != _shapes(network):
         raise InputError(
             f"{file} and the config.json of its run do not belong together: the settings of "

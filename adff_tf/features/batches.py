@@ -7,6 +7,10 @@ An element is (log_mel, targets by output name, weights by output name):
                known, else 0; classification: `(batch, classes)` float32, one-hot
     weights    `(batch,)` float32, of the loss
 
+Of tracks with concepts there is the output `concepts` too: `(batch, concepts)` in [-1, 1], and a
+weight of 0 where they are unknown. Where tracks have nothing but concepts (`features.concepts`),
+each is half of a training batch and counts twice, so that every loss is the mean over its half.
+
 Mixup makes all numbers of a target fractions. `batch_spec` declares this form, and every dataset is
 checked against it.
 """
@@ -18,9 +22,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from ..tasks import Task
+from ..tasks import CONCEPTS, Task
 from .augmentation import draw_mixup, mix
 from .segments import SegmentSet
+from .tracks import Tracks
 
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -42,13 +47,13 @@ def training_batches(
         augment: changes the log-mels of a batch, given a generator of the seed, epoch and step.
         mixup: parameter alpha of mixup; 0: off.
     """
-    size = min(batch_size, len(segments))
+    steps = steps_per_epoch(segments, batch_size)
 
     def batches() -> Iterator:
         for epoch in itertools.count(first_epoch):
-            order = segments.order(epoch)
-            for step in range(steps_per_epoch(segments, batch_size)):
-                yield (epoch, step), order[step * size : (step + 1) * size]
+            rows = batch_rows(segments, epoch, batch_size)
+            for step, indices in zip(range(steps), rows, strict=False):
+                yield (epoch, step), indices
 
     def change(x, y, position):
         rng = np.random.default_rng((segments.seed, *position, 2))
@@ -64,7 +69,33 @@ def training_batches(
 
 
 def steps_per_epoch(segments: SegmentSet, batch_size: int) -> int:
-    return max(1, len(segments) // batch_size)
+    labelled = int(segments.is_labelled.sum())
+    return max(1, labelled // _labelled_size(segments, batch_size))
+
+
+def batch_rows(segments: SegmentSet, epoch: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Yield the segment indices of an epoch's batches.
+
+    Where segments have nothing but concepts, they are the second half of every batch; they are
+    drawn again from the start where they are too few.
+    """
+    order = segments.order(epoch)
+    labelled, others = (order[segments.is_labelled[order] == wanted] for wanted in (True, False))
+    size = _labelled_size(segments, batch_size)
+    rest = batch_size - size
+    for step in range(steps_per_epoch(segments, batch_size)):
+        batch = labelled[step * size : (step + 1) * size]
+        if len(others):
+            batch = np.concatenate(
+                [batch, np.take(others, range(step * rest, (step + 1) * rest), mode="wrap")]
+            )
+        yield batch
+
+
+def _labelled_size(segments: SegmentSet, batch_size: int) -> int:
+    """Return the segments with emotion labels in a training batch."""
+    has_others = not segments.is_labelled.all()
+    return max(1, batch_size // 2) if has_others else batch_size
 
 
 def evaluation_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.data.Dataset:
@@ -77,13 +108,15 @@ def evaluation_batches(segments: SegmentSet, task: Task, batch_size: int) -> tf.
     return _dataset(segments, task, batches, -(-len(segments) // batch_size))
 
 
-def batch_spec(frames: int, mels: int, task: Task) -> tuple:
+def batch_spec(frames: int, mels: int, task: Task, concepts: int = 0) -> tuple:
     """Return the declared form of a batch, see the module's docstring."""
-    target = tf.TensorSpec((None, len(task.classes) or 2), tf.float32)
+    targets = dict.fromkeys(task.outputs, tf.TensorSpec((None, len(task.classes) or 2), tf.float32))
+    if concepts:
+        targets[CONCEPTS] = tf.TensorSpec((None, concepts), tf.float32)
     return (
         tf.TensorSpec((None, frames, mels), tf.float32),
-        dict.fromkeys(task.outputs, target),
-        dict.fromkeys(task.outputs, tf.TensorSpec((None,), tf.float32)),
+        targets,
+        dict.fromkeys(targets, tf.TensorSpec((None,), tf.float32)),
     )
 
 
@@ -106,6 +139,20 @@ def make_targets(task: Task, table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: np.stack([values, is_sign], axis=1) for name, values in labels.items()}
 
 
+def _targets_and_weights(tracks: Tracks, task: Task) -> tuple[list, list]:
+    """Return the targets of each track, and the weights of each, in the order of the outputs."""
+    targets = list(make_targets(task, tracks.table).values())
+    weights = [tracks.table["weight"].to_numpy("float32")] * len(targets)
+    if tracks.concepts:
+        known = tracks.table[list(tracks.concepts)].to_numpy("float32")
+        has_concepts = np.isfinite(known).all(axis=1).astype("float32")
+        targets.append(np.nan_to_num(known))
+        weights.append(has_concepts)
+        if (weights[0] == 0).any():
+            weights = [2 * weight for weight in weights]
+    return targets, weights
+
+
 def _dataset(
     segments: SegmentSet,
     task: Task,
@@ -118,25 +165,26 @@ def _dataset(
     Args:
         change: returns other log-mels and targets from these and (epoch, step).
     """
-    spec = batch_spec(segments.frames, segments.tracks.mels, task)
-    table = segments.tracks.table
-    targets = [values[segments.track_rows] for values in make_targets(task, table).values()]
-    weights = table["weight"].to_numpy("float32")[segments.track_rows]
+    tracks = segments.tracks
+    spec = batch_spec(segments.frames, tracks.mels, task, len(tracks.concepts))
+    names = list(spec[1])
+    targets, weights = _targets_and_weights(tracks, task)
 
     def read(position, indices):
-        x, y = segments.read(position[0], indices), [values[indices] for values in targets]
+        rows = segments.track_rows[indices]
+        x, y = segments.read(position[0], indices), [values[rows] for values in targets]
         x, y = change(x, y, position) if change else (x, y)
-        return x, *y, weights[indices]
+        return x, *y, *(weight[rows] for weight in weights)
 
     def load(position, indices):
-        types = [tf.float32] * (len(targets) + 2)
-        x, *y, weight = tf.numpy_function(read, [position, indices], types, stateful=False)
-        y = {
-            name: tf.ensure_shape(value, spec[1][name].shape)
-            for name, value in zip(task.outputs, y, strict=True)
-        }
-        weight = tf.ensure_shape(weight, (None,))
-        return tf.ensure_shape(x, spec[0].shape), y, dict.fromkeys(task.outputs, weight)
+        types = [tf.float32] * (2 * len(names) + 1)
+        x, *rest = tf.numpy_function(read, [position, indices], types, stateful=False)
+        y, weight = (
+            {name: tf.ensure_shape(value, form[name].shape)
+             for name, value in zip(names, values, strict=True)}
+            for form, values in ((spec[1], rest[: len(names)]), (spec[2], rest[len(names) :]))
+        )  # fmt: skip
+        return tf.ensure_shape(x, spec[0].shape), y, weight
 
     indices = tf.data.Dataset.from_generator(
         batches, output_signature=(tf.TensorSpec((2,), tf.int64), tf.TensorSpec((None,), tf.int64))

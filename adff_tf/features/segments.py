@@ -56,6 +56,7 @@ class SegmentSet:
 
     Attributes:
         track_rows: the row in `tracks` of each segment's track, `(segments,)`.
+        is_labelled: whether that track has emotion labels, `(segments,)` bool.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class SegmentSet:
         self.silence_db, self.seed = silence_db, seed
         self._positions = self._draw_positions(epoch=0)
         self.track_rows = np.array([row for row, _ in self._positions])
+        self.is_labelled = tracks.table["weight"].to_numpy()[self.track_rows] > 0
 
     def __len__(self) -> int:
         return len(self.track_rows)

@@ -5,7 +5,7 @@ because a copy in another fold would leak.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ class Tracks:
         frames: the number of frames of each track, `(tracks,)`.
         mean: mean of each band over a track's frames, `(tracks, mels)`, dB.
         std: standard deviation likewise.
+        concepts: columns of the table with mid-level features in [-1, 1], NaN where unknown.
+        first_band, file_bands: of the files; by default they hold these bands and no others.
     """
 
     table: pd.DataFrame
@@ -35,6 +37,9 @@ class Tracks:
     frames: np.ndarray
     mean: np.ndarray = field(repr=False)
     std: np.ndarray = field(repr=False)
+    concepts: tuple[str, ...] = ()
+    first_band: int = 0
+    file_bands: int | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -47,12 +52,33 @@ class Tracks:
         """Return the tracks of some rows, by index."""
         table = self.table.iloc[rows].reset_index(drop=True)
         files = [self.files[row] for row in rows]
-        return Tracks(table, files, self.frames[rows], self.mean[rows], self.std[rows])
+        statistics = {"mean": self.mean[rows], "std": self.std[rows], "frames": self.frames[rows]}
+        return replace(self, table=table, files=files, **statistics)
+
+    def bands(self, first: int, count: int) -> "Tracks":
+        """Return the tracks with some of their bands."""
+        chosen = slice(first, first + count)
+        return replace(
+            self, mean=self.mean[:, chosen], std=self.std[:, chosen],
+            first_band=self.first_band + first, file_bands=self.file_bands or self.mels,
+        )  # fmt: skip
+
+    def joined(self, other: "Tracks") -> "Tracks":
+        """Return these tracks and then the others, which have the same concepts."""
+        return replace(
+            self,
+            table=pd.concat([self.table, other.table], ignore_index=True),
+            files=[*self.files, *other.files],
+            frames=np.concatenate([self.frames, other.frames]),
+            mean=np.concatenate([self.mean, other.mean]),
+            std=np.concatenate([self.std, other.std]),
+        )
 
     def log_mel(self, row: int) -> np.ndarray:
         """Return a track's log-mel, `(frames, mels)` float32 dB, a read-only memory map."""
         # mapped anew at each access: a process may hold 256 to 1024 open files
-        return read_log_mel(self.files[row], self.mels)
+        log_mel = read_log_mel(self.files[row], self.file_bands or self.mels)
+        return log_mel[:, self.first_band : self.first_band + self.mels]
 
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and std of each band over all frames of all tracks, `(mels,)` each, dB.

@@ -6,7 +6,7 @@ artifact. `Description.parse` reads it back. Fields of `adff.json`, format 1:
     format          number of this layout; a reader refuses another one
     adff_tf         version that made the artifact
     task            name in `adff_tf.tasks`
-    outputs         names of the outputs: targets, or `probabilities`; and `distance`, if there
+    outputs         names of the outputs: targets, or `probabilities`; some of `tasks.BESIDE`
     classes         names of the classes in the order of `probabilities`; empty for regression
     scale           [-1, 1], the scale of the targets
     sample_rate_hz  rate of the waveform, which is mono, full scale ±1
@@ -16,6 +16,7 @@ artifact. `Description.parse` reads it back. Fields of `adff.json`, format 1:
     calibration     of `inference.calibration`; null or absent where the run has none
     size, sha256    of the FlatBuffer, in .tflite files alone
     made_from       SHA-256 of the model.keras, in a run's model.tflite alone
+    concepts        names of the mid-level features of the output `effects`; empty without it
     input           `log_mel` in adff_log_mel_float32.tflite, otherwise absent
     experiment      all settings of the training, as in config.json; needed for an evaluation
 """
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import InputError
-from ..tasks import DISTANCE, TASKS, Task
+from ..tasks import BESIDE, DISTANCE, EFFECTS, TASKS, Task
 from .calibration import Calibration
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Description:
         settings: of the training, as in config.json; empty where the artifact states none.
         has_distance: whether the model has the output `distance`.
         calibration: of intervals; None where the run has none.
+        concepts: names of the mid-level features whose effects the model has as an output.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class Description:
     settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     has_distance: bool = False
     calibration: Calibration | None = field(default=None, repr=False)
+    concepts: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -85,6 +88,7 @@ class Description:
             terms=terms,
             has_distance=has_distance,
             calibration=calibration,
+            concepts=experiment.concepts,
         )
 
     @classmethod
@@ -109,9 +113,11 @@ class Description:
             raise InputError(f"{source}: its description lacks {', '.join(wrong)}; {AGAIN}")
         task = TASKS.get(content["task"])
         has_distance = DISTANCE in content["outputs"]
-        outputs = tuple(name for name in content["outputs"] if name != DISTANCE)
-        stated = outputs, tuple(content["classes"])
-        if task is None or stated != (task.outputs, task.classes) or len(content["scale"]) != 2:
+        concepts = tuple(content.get("concepts") or ())
+        outputs = tuple(name for name in content["outputs"] if name not in BESIDE)
+        stated = outputs, tuple(content["classes"]), EFFECTS in content["outputs"]
+        known = task and (task.outputs, task.classes, bool(concepts))
+        if task is None or stated != known or len(content["scale"]) != 2:
             raise InputError(
                 f"{source}: its description contradicts itself (task {content['task']!r}, outputs "
                 f"{content['outputs']}, classes {content['classes']}); {AGAIN}"
@@ -119,16 +125,20 @@ class Description:
         low, high = content["scale"]
         terms, settings = str(content.get("terms", "")), content.get("experiment") or {}
         rate, window = content["sample_rate_hz"], content["window"]
-        known = content.get("calibration")
-        calibration = Calibration.parse(known, source) if known else None
+        given = content.get("calibration")
+        calibration = Calibration.parse(given, source) if given else None
         if calibration and not set(task.outputs) <= set(calibration.scores):
             raise InputError(f"{source}: its calibration lacks {task.outputs}; {AGAIN}")
-        return cls(task, rate, window, (low, high), terms, settings, has_distance, calibration)
+        scale = (low, high)
+        return cls(
+            task, rate, window, scale, terms, settings, has_distance, calibration, concepts
+        )  # fmt: skip
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the model's outputs."""
-        return (*self.task.outputs, *([DISTANCE] if self.has_distance else []))
+        beside = {DISTANCE: self.has_distance, EFFECTS: self.concepts}
+        return (*self.task.outputs, *(name for name in BESIDE if beside[name]))
 
     @property
     def window_s(self) -> float:
@@ -165,6 +175,7 @@ def describe(
         "window": description.window,
         "frames": experiment.frames,
         "mels": experiment.frontend.mels,
+        "concepts": list(description.concepts),
         "terms": terms,
         "calibration": calibration.as_dict() if calibration else None,
         "experiment": experiment.model_dump(mode="json"),

@@ -38,6 +38,9 @@ class Emotion:
         distance: from the training songs, the mean over windows, in units of their median; None
             where the model does not measure it.
         level: share of the songs whose interval or prediction set is right.
+        effects: what each mid-level feature adds to each target, by target and feature, on the
+            scale's units: together the target less its mean over the training songs. Empty for
+            models without such features.
     """
 
     task: Task
@@ -53,6 +56,7 @@ class Emotion:
     calibration: Calibration | None = field(default=None, repr=False)
     distance: float | None = None
     level: float = LEVEL
+    effects: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     def __getattr__(self, name: str) -> float:
         # copy and pickle look attributes up before the fields are set
@@ -171,7 +175,11 @@ class Emotion:
         scaled = {
             name: low + (self.windows[name] - old_low) * factor for name in _targets(self.task)
         }
-        return replace(self, windows=self.windows | scaled, scale=(low, high))
+        effects = {
+            name: {concept: factor * effect for concept, effect in row.items()}
+            for name, row in self.effects.items()
+        }
+        return replace(self, windows=self.windows | scaled, scale=(low, high), effects=effects)
 
     def at_level(self, level: float) -> "Emotion":
         """Return the prediction with intervals of another level, such as 0.8.
@@ -180,6 +188,15 @@ class Emotion:
         """
         check_level(level)
         return replace(self, level=level)
+
+    def effects_by_feature(self) -> dict[str, dict[str, float]]:
+        """Return the effects by feature and target, the feature with the greatest one first."""
+        features = next(iter(self.effects.values()), {})
+        turned = {
+            feature: {name: row[feature] for name, row in self.effects.items()}
+            for feature in features
+        }
+        return dict(sorted(turned.items(), key=lambda item: -max(map(abs, item[1].values()))))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the prediction as `adff-predict --format json` prints it."""
@@ -192,6 +209,7 @@ class Emotion:
         else:
             row |= {"label": self.label, "probabilities": self.probabilities}
         row |= self._certainty()
+        row |= {"effects": self.effects} if self.effects else {}
         row |= {"window_s": self.window_s, "hop_s": self.hop_s, "padded": self.is_padded}
         return row | {"curve": self.curve}
 

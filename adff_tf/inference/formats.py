@@ -9,22 +9,31 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from ..errors import InputError
 from ..support.console import printable
 from .emotion import Emotion
 
 Format = Literal["table", "json", "csv"]
 
 
-def make_format(name: Format, of_windows: bool = False) -> Callable[[Emotion], str]:
+def make_format(
+    name: Format, of_windows: bool = False, explain: bool = False
+) -> Callable[[Emotion], str]:
     """Return the function that renders one emotion after the other.
 
     Args:
         name: table, for reading; json, an object a line with the curve; csv.
         of_windows: table and csv: a row a window instead of a row a song.
+        explain: table: the song's effects below it. json has them always.
 
     Returns:
         A function to text with a line break at its end; the first call adds the header.
+
+    Raises:
+        InputError: csv with `explain`.
     """
+    if name == "csv" and explain:
+        raise InputError("csv has a row a song, without room for its effects; give table or json")
     if name == "json":
         return lambda emotion: json.dumps(emotion.as_dict(), allow_nan=False) + "\n"
     render, is_first = {"table": _table_lines, "csv": _csv_lines}[name], True
@@ -32,7 +41,9 @@ def make_format(name: Format, of_windows: bool = False) -> Callable[[Emotion], s
     def render_next(emotion: Emotion) -> str:
         nonlocal is_first
         with_header, is_first = is_first, False
-        return render(emotion, list(rows(emotion, of_windows)), with_header)
+        with_header |= explain  # effects stand between two songs
+        text = render(emotion, list(rows(emotion, of_windows)), with_header)
+        return text + _effect_lines(emotion) if explain else text
 
     return render_next
 
@@ -91,6 +102,19 @@ def _table_lines(emotion: Emotion, lines: list[dict[str, Any]], with_header: boo
         values = "  ".join(f"{cell:>{width}}" for _, cell, width in cells)
         text.append(f"{values}  {printable(row['path'])}{note}")
     return "\n".join(text) + "\n"
+
+
+def _effect_lines(emotion: Emotion) -> str:
+    """Return a line a mid-level feature, the greatest effect first, which sum to the values."""
+    by_feature = {name.replace("_", " "): row for name, row in emotion.effects_by_feature().items()}
+    rest = {name: emotion.values[name] - sum(row.values()) for name, row in emotion.effects.items()}
+    by_feature["mean of the training songs"] = rest
+    width = max(len(name) for name in by_feature)
+    lines = [f"{'effect':>{width + 2}}" + "".join(f"  {name:>9}" for name in emotion.effects)]
+    for feature, effects in by_feature.items():
+        values = "".join(f"  {value:>+9.3f}" for value in effects.values())
+        lines.append(f"  {feature:>{width}}{values}")
+    return "\n".join(lines) + "\n\n"
 
 
 def _cells(emotion: Emotion, row: dict[str, Any]) -> Iterator[tuple[str, str, int]]:

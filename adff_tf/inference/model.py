@@ -17,7 +17,7 @@ from .. import audio
 from ..errors import InputError
 from ..model import shipped
 from ..support.files import expand_user
-from ..tasks import DISTANCE, PROBABILITIES, Task
+from ..tasks import DISTANCE, EFFECTS, VECTORS, Task
 from .backends import Backend, Choice, Outputs, load_backend, locate
 from .description import Description
 from .emotion import Emotion, curve_row
@@ -183,7 +183,7 @@ class EmotionModel:
 
         Returns:
             By output, float32 `(batch,)` a target and for `distance`, `(batch, classes)` for
-            `probabilities`.
+            `probabilities`, `(batch, targets * concepts)` for `effects`.
 
         Raises:
             InputError: another shape.
@@ -194,7 +194,7 @@ class EmotionModel:
                 f"{self.sample_rate_hz} Hz"
             )
         outputs = self._backend.predict(waveforms)
-        return {name: v if name == PROBABILITIES else v.reshape(-1) for name, v in outputs.items()}
+        return {name: v if name in VECTORS else v.reshape(-1) for name, v in outputs.items()}
 
     def emotion(
         self,
@@ -218,7 +218,7 @@ class EmotionModel:
         rate = self.sample_rate_hz
         seconds, start = samples / rate, np.array(starts) / rate
         windows = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
-        distances = windows.pop(DISTANCE, None)
+        distances, effects = windows.pop(DISTANCE, None), windows.pop(EFFECTS, None)
         return Emotion(
             task=self.task,
             path=path,
@@ -231,8 +231,20 @@ class EmotionModel:
             scale=self.description.scale,
             calibration=self.description.calibration,
             distance=None if distances is None else float(distances.mean()),
+            effects=self._name_effects(effects),
             peaks=np.zeros(0, "float32") if peaks is None else peaks,
         )
+
+    def _name_effects(self, effects: np.ndarray | None) -> dict[str, dict[str, float]]:
+        """Return the mean effects over windows by target and concept."""
+        if effects is None:
+            return {}
+        concepts, targets = self.description.concepts, self.task.targets
+        by_target = effects.mean(axis=0).reshape(len(targets), len(concepts))
+        return {
+            name: dict(zip(concepts, row.tolist(), strict=True))
+            for name, row in zip(targets, by_target, strict=True)
+        }
 
     def hop_samples(self, hop_s: float | None) -> int:
         """Return a hop in samples, half a window for None. Raises InputError out of range."""

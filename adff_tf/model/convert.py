@@ -11,7 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ..config import Experiment
 from ..support.console import silence_stderr
-from ..tasks import PROBABILITIES
+from ..tasks import VECTORS
 from .log_mel import log_mel
 
 
@@ -45,7 +45,7 @@ def convert(function: Callable, spec: tf.TensorSpec) -> bytes:
     @tf.function(input_signature=[spec], autograph=False)
     def predict(argument):
         outputs = zip(names, frozen(argument), strict=True)
-        return {name: value if name == PROBABILITIES else value[:, 0] for name, value in outputs}
+        return {name: value if name in VECTORS else value[:, 0] for name, value in outputs}
 
     module.predict = predict
     converter = tf.lite.TFLiteConverter.from_concrete_functions(

@@ -12,7 +12,10 @@ With fusion the input has the stems side by side, `(batch, frames, 4 * mels)` in
     late    outputs ──────┘
 """
 
+from collections.abc import Mapping
+
 import keras
+import numpy as np
 
 from ..config import Experiment
 from ..networks import C1D_FILTERS, C1D_KERNEL, C1D_POOL, C2D_POOLS, STEMS, EmoMucs
@@ -105,3 +108,26 @@ def _c2d(x, prefix: str):
 
 def _norm(name: str) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+
+
+def load_stem_models(network: keras.Model, models: Mapping[str, keras.Model]) -> list[str]:
+    """Copy the weights of source models, trained on one stem each, into a fused network.
+
+    Args:
+        network: of `build`, with fusion.
+        models: by stem, of the same settings without fusion.
+
+    Returns:
+        The names of the layers that have a source model's weights.
+    """
+    copied = []
+    for stem, model in models.items():
+        sources = {f"{stem}_{layer.name}": layer.get_weights() for layer in model.layers}
+        outputs = [layer for layer in model.layers if layer.weights][-len(model.outputs) :]
+        together = zip(*(layer.get_weights() for layer in outputs), strict=True)
+        sources[f"{stem}_outputs"] = [np.concatenate(part, axis=-1) for part in together]
+        for layer in network.layers:
+            if layer.weights and layer.name in sources:
+                layer.set_weights(sources[layer.name])
+                copied.append(layer.name)
+    return copied

@@ -187,6 +187,39 @@ class Familiarity(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("adff_tf")
+class Effects(keras.layers.Layer):
+    """Measure what each concept adds to each target: weight * (concept - mean).
+
+    The effect of Chowdhury et al. (SMC 2021), centred on the training songs' mean: the effects on a
+    target sum to its value less its mean. `(batch, concepts)` to `(batch, targets * concepts)`
+    float32, target by target. Training does not change the weights, mean `(concepts,)` and weight
+    `(targets, concepts)`: 0 until they are assigned.
+
+    Args:
+        targets: number of targets.
+    """
+
+    def __init__(self, targets: int, **kwargs):
+        super().__init__(**kwargs)
+        self.targets = targets
+
+    def build(self, input_shape):
+        size, fixed = input_shape[-1], {"trainable": False, "initializer": "zeros"}
+        self.mean = self.add_weight(name="mean", shape=(size,), **fixed)
+        self.weight = self.add_weight(name="weight", shape=(self.targets, size), **fixed)
+
+    def call(self, inputs):
+        effects = (inputs - self.mean)[:, None, :] * self.weight
+        return ops.reshape(effects, (-1, self.targets * inputs.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.targets * input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("adff_tf")
 class RelativeLevel(keras.layers.Layer):
     """Measure dB below each segment's maximum, at most 80, `(batch, frames, mels)` to the same.
 

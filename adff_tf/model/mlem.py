@@ -2,14 +2,16 @@
 
 A residual network with a small receptive field (Koutini et al., EUSIPCO 2019). Before each
 convolution of a block one channel is appended, the position on the frequency axis from -1 to 1. The
-linear layer of 7 `concepts`, mid-level features in the paper, has no bias, and the outputs have
-none; with two outputs the network has 2,220,174 parameters.
+linear layer of 7 `concepts` has no bias, and the outputs have none; with two outputs the network
+has 2,220,174 parameters. With names (`Experiment.concepts`) the concepts are one more output, which
+is taught mid-level features.
 """
 
 import keras
 
 from ..config import Experiment
 from ..networks import Mlem
+from ..tasks import CONCEPTS
 from .layers import FrequencyChannel
 from .network import FUSION, NETWORK, standardised_input, task_outputs
 
@@ -43,10 +45,12 @@ def build(experiment: Experiment) -> keras.Model:
             x = residual_block(x, scaled(channels), kernels, f"block{n}")
     e = keras.layers.GlobalAveragePooling2D(name="features")(x)
     e = keras.layers.Identity(name=FUSION)(e)
-    if settings.concepts:
-        options = {"use_bias": False, "dtype": "float32", "name": "concepts"}
-        e = keras.layers.Dense(settings.concepts, **options)(e)
-    return keras.Model(log_mel, task_outputs(e, experiment.task, use_bias=False), name=NETWORK)
+    named = experiment.concepts
+    if units := len(named) or settings.concepts:
+        options = {"use_bias": False, "dtype": "float32", "name": CONCEPTS}
+        e = keras.layers.Dense(units, **options)(e)
+    outputs = task_outputs(e, experiment.task, use_bias=False) | ({CONCEPTS: e} if named else {})
+    return keras.Model(log_mel, outputs, name=NETWORK)
 
 
 def residual_block(x, channels: int, kernels: tuple[int, int], name: str):

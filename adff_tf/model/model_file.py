@@ -22,7 +22,7 @@ from .. import __version__
 from ..config import Experiment, Frontend
 from ..errors import InputError, format_list
 from ..settings import list_problems
-from ..tasks import DISTANCE, TASKS
+from ..tasks import BESIDE, TASKS
 from . import shipped
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _read_settings(file: Path) -> _Stored:
         _, frames, _ = layers["log_mel"]["batch_shape"]
         frontend = layers["standardise"].get("frontend") or {}
         return _Stored(
-            _task(set(network["output_layers"]) - {DISTANCE}, set(layers)), frames, dict(frontend)
+            _task(set(network["output_layers"]) - set(BESIDE), set(layers)), frames, dict(frontend)
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(

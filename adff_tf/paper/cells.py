@@ -69,7 +69,11 @@ class Prepared:
 
 
 def prepare_data(
-    bases: Sequence[Experiment], folder: Path, features: Path, reporter: Reporter = SILENT
+    bases: Sequence[Experiment],
+    folder: Path,
+    features: Path,
+    reporter: Reporter = SILENT,
+    stems: bool = False,
 ) -> list[Prepared]:
     """Start or resume the reproduction in `folder`: check the data and compute the log-mels.
 
@@ -80,6 +84,8 @@ def prepare_data(
         bases: the base experiment on each data set; the first is recorded in the folder.
         folder: folder of the reproduction.
         features: folder of the feature store.
+        reporter: takes progress.
+        stems: also make the parts of the built-in music, and name their folder in the base.
 
     Raises:
         InputError: the folder holds another reproduction, its data changed, or they are unusable.
@@ -89,21 +95,24 @@ def prepare_data(
     folders.begin(folder, RECORD, record, WORK, GO_ON, read)
     with hold_lease(folder / "preparing", f"the preparation of {folder}", on_wait=reporter.log):
         folders.check_same(folder, RECORD, record, WORK, GO_ON, read)
-        prepared = [_prepare(base, folder, features, reporter) for base in bases]
+        prepared = [_prepare(base, folder, features, reporter, stems) for base in bases]
         table = pd.concat([data_set.tracks.table for data_set in prepared], ignore_index=True)
         folders.keep_index(folder, table, WORK)
     return prepared
 
 
-def _prepare(base: Experiment, folder: Path, features: Path, reporter: Reporter) -> Prepared:
-    index = training_run.load_index(base, folder, reporter)
+def _prepare(
+    base: Experiment, folder: Path, features: Path, reporter: Reporter, stems: bool
+) -> Prepared:
+    index = training_run.load_index(base, folder, reporter, stems)
     tracks, unusable = prepare_tracks(
         index.tracks, features, base.frontend, base.data.skip_bad_audio, reporter
     )
     if unusable:
         reporter.log(f"continuing without {len(unusable)} unusable recordings")
     if not base.data.data:
-        made = {"data": ((folder / "synthetic").resolve(),), "kind": "synthetic"}
+        place = (folder / "synthetic").resolve()
+        made = {"data": (place,), "kind": "synthetic", "stems": place / "stems" if stems else None}
         base = base.model_copy(update={"data": base.data.model_copy(update=made)})
     return Prepared(base, tracks, index.labels, index.source)
 

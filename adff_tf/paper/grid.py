@@ -61,12 +61,14 @@ class Entry:
         metric: a key of `METRICS`.
         published: the paper's number; None where the paper prints none.
         cell: the run that measures ours; None for models of other papers.
+        stem: the number is that of this stem's model in the run.
     """
 
     target: str
     metric: str
     published: PublishedNumber | None
     cell: Cell | None
+    stem: str | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,15 @@ TABLE1 = {
 """By model, then (target, metric). ADFF's row has the best seg_num of each target: 6 for arousal,
 1 for valence."""
 
+EMOMUCS = {
+    "late fusion of stems": _table1_row((0.2322,), (0.6004,), (0.2320,), (0.4814,)),
+    "vocals": _table1_row((0.2750,), (0.4455,), (0.2701,), (0.3039,)),
+    "bass": _table1_row((0.2924,), (0.3732,), (0.2762,), (0.2718,)),
+    "drums": _table1_row((0.2855,), (0.4024,), (0.2587,), (0.3613,)),
+    "other": _table1_row((0.2748,), (0.4462,), (0.2633,), (0.3381,)),
+}
+"""Of EmoMucs's own paper, C2D on PMEmo: source models trained alone, and their fusion (freeze)."""
+
 TABLE2 = dict(
     zip(
         SEG_NUMS,

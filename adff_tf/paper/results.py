@@ -50,6 +50,9 @@ def read_result(entry: Entry, folder: Path) -> Result:
     if entry.metric == "hours":
         return Result(mean=_training_hours(place))
     metrics = json.loads((place / "metrics.json").read_text())
+    if entry.stem:
+        value = metrics["stems"][entry.stem][entry.target][entry.metric]
+        return Result(State.NOT_DEFINED) if value is None else Result(mean=value)
     mean, std, segment_mean = (
         metrics[name][entry.target][entry.metric] for name in ("mean", "std", "segment_mean")
     )

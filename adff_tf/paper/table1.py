@@ -2,14 +2,14 @@
 
 A rival is trained under ADFF's folds, segments and labels, with the network and the training of its
 authors (`presets.RIVALS`). Its row has ADFF's log-mel as input; EmoMucs has another row with its
-own input.
+own input, and with separated sources rows of their fusion and of each alone, by one run.
 """
 
 from collections.abc import Mapping, Sequence
 
 from .. import presets
 from ..config import Experiment, Frontend, TaskName
-from ..networks import NAMES, EmoMucs
+from ..networks import NAMES, STEMS, EmoMucs
 from . import published
 from .grid import Cell, Entry, Table, column_label, make_cell
 from .published import REGRESSION_METRICS
@@ -22,9 +22,9 @@ NOTES = {
     "each. The paper's row of ADFF mixes them too; the paper does not say which seg_num its "
     "variants had. ADFF's valence at seg_num 6 is printed in Table 3.",
     "emomucs": "EmoMucs: the paper's row is C2D-M, that model's baseline on the unseparated mix, "
-    "and so is ours; with separated sources its authors print an R² of 0.4814 for valence and "
-    "0.6004 for arousal. Their 20 s are at 12 kHz, in dB relative to the maximum, which loses "
-    "loudness (own input). Their folds do not keep artists apart.",
+    "and so is ours. Rows of stems need separated sources (--stems, or built-in music), and have "
+    "the numbers of EmoMucs's own paper beside them. Its 20 s are at 12 kHz, in dB relative to the "
+    "maximum, which loses loudness (own input). Its folds do not keep artists apart.",
     "mlem": "MLEM: the network of that paper trained without mid-level features, on ADFF's log-mel "
     "of 20 s. Its authors take 40 s at 149 bands and print no five folds. They scale labels by "
     "minimum and maximum, so that RMSE cannot be compared; with DEAM added to the training they "
@@ -48,14 +48,14 @@ def table1(
     """
     rivals = rivals or {name: make() for name, make in presets.RIVALS.items()}
     cells = {NAMES[name]: rivals[name] for name in models if name in rivals}
-    variants = VARIANTS if "adff" in models else {}
+    variants, alone = VARIANTS if "adff" in models else {}, without_stems(base)
     entries: dict[tuple[str, str], Entry] = {}
     for model, numbers in published.TABLE1.items():
         for (target, metric), number in numbers.items():
             cell = None
             if model in variants:
                 seg_num = 6 if target == "arousal" else 1
-                cell = make_cell(base, target, "simple", 20.0, seg_num, **variants[model])
+                cell = make_cell(alone, target, "simple", 20.0, seg_num, **variants[model])
             elif model in cells:
                 cell = make_rival_cell(base, cells[model], target, base.frontend)
             entries[model, column_label(target, metric)] = Entry(target, metric, number, cell)
@@ -65,9 +65,11 @@ def table1(
             cell = make_rival_cell(base, rival, target, rival.frontend, "-own-input")
             key = "EmoMucs, own input", column_label(target, metric)
             entries[key] = Entry(target, metric, None, cell)
+        if base.data.stems:
+            entries |= _stem_entries(base, rival)
     in_table3 = published.TABLE3[20.0]
     for model, variant in variants.items():
-        cell = make_cell(base, "valence", "simple", 20.0, 6, **variant)
+        cell = make_cell(alone, "valence", "simple", 20.0, 6, **variant)
         for metric in REGRESSION_METRICS:
             printed = in_table3["simple", "valence", metric] if model == "ADFF" else None
             key = f"{model}, seg_num 6", column_label("valence", metric)
@@ -77,6 +79,20 @@ def table1(
         notes.append(f"{others}: as published in the paper, not run here.")
     title = "Table 1: models on the simple set of 20 s"
     return Table("table1", title, "model", entries, tuple(notes))
+
+
+def _stem_entries(base: Experiment, rival: Experiment) -> dict[tuple[str, str], Entry]:
+    """Return the rows of EmoMucs on separated sources: their fusion, and each alone."""
+    entries = {}
+    fused = rival.network.model_copy(update={"fusion": "late", "stem_models": "freeze"})
+    rival = rival.model_copy(update={"network": fused})
+    for row, numbers in published.EMOMUCS.items():
+        stem = row if row in STEMS else None
+        for (target, metric), number in numbers.items():
+            cell = make_rival_cell(base, rival, target, rival.frontend, "-stems")
+            key = f"EmoMucs, {row}", column_label(target, metric)
+            entries[key] = Entry(target, metric, number, cell, stem)
+    return entries
 
 
 def make_rival_cell(
@@ -100,4 +116,11 @@ def make_rival_cell(
         "segments": rival.segments, "augmentation": rival.augmentation, "start": rival.start,
     }  # fmt: skip
     name = f"{network.model}{suffix}-{target}-simple-20s"
-    return Cell(name, base.model_copy(update=changed))
+    experiment = base.model_copy(update=changed)
+    return Cell(name, experiment if experiment.takes_stems else without_stems(experiment))
+
+
+def without_stems(experiment: Experiment) -> Experiment:
+    """Return the experiment with the data set's folder of stems left out."""
+    data = experiment.data.model_copy(update={"stems": None, "separate": False})
+    return experiment.model_copy(update={"data": data})

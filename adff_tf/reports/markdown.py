@@ -108,6 +108,7 @@ def format_score_table(metrics: dict) -> str:
         )
     ]
     by_source = {f"{model}, {name}": s for name, s in metrics.get("sources", {}).items()}
+    by_source |= {f"{name} alone": s for name, s in metrics.get("stems", {}).items()}
     for name, scores in (by_source | metrics["baselines"]).items():
         rows.append([name, *(format_score(scores[t][s]) for t, s in columns)])
     return format_table(_header("", columns), rows)

@@ -8,14 +8,16 @@ from matplotlib.figure import Figure
 
 from ..inference.emotion import Emotion
 from ..support.files import atomic_write
+from .effects_picture import draw_effects
 from .song_pictures import draw_curve, draw_path, draw_plane, has_plane
 
 
 class Pictures:
     """Writes the pictures of songs into a folder as the songs come.
 
-    Files: `<song>-curve`, `<song>-path` and, of several songs, `songs`, each .png and .svg. A path
-    and the plane of songs need both targets; other tasks have the curve alone.
+    Files: `<song>-curve`, `<song>-path`, `<song>-effects` of a model that explains, and of several
+    songs `songs`, each .png and .svg. A path and the plane of songs need both targets; other tasks
+    have the curve alone.
     """
 
     def __init__(self, folder: Path):
@@ -31,6 +33,8 @@ class Pictures:
         files = _save(draw_curve(emotion), self.folder / f"{stem}-curve")
         if has_plane(emotion):
             files += _save(draw_path(emotion), self.folder / f"{stem}-path")
+        if emotion.effects:
+            files += _save(draw_effects(emotion), self.folder / f"{stem}-effects")
         return files
 
     def finish(self) -> list[Path]:

@@ -57,7 +57,7 @@ def draw_curve(emotion: Emotion) -> Figure:
     bars = f"; right: the song, interval {emotion.level:.4g}" if emotion.interval else ""
     _label_time(axis.xaxis, emotion.seconds, f" ({_describe_points(emotion, drawn)}{bars})")
     axis.set_xlim(0, emotion.seconds)
-    wave.set_title(_title(emotion))
+    wave.set_title(song_title(emotion))
     return figure
 
 
@@ -161,7 +161,7 @@ def draw_path(emotion: Emotion) -> Figure:
     axis.scatter([drawn.valence], [drawn.arousal], label="the song's mean", **style)
     axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
     _label_time(figure.colorbar(dots, shrink=0.7).ax.yaxis, emotion.seconds)
-    axis.set_title(_title(emotion))
+    axis.set_title(song_title(emotion))
     return figure
 
 
@@ -236,7 +236,7 @@ def _name_songs(axis: Axes, emotions: Sequence[Emotion]) -> None:
     overlap = (apart < (0.34, 0.05)).all(axis=-1)  # width and height of a name
     if np.count_nonzero(overlap) == len(points):  # each with itself alone
         for point, emotion in zip(points, emotions, strict=True):
-            _write_label(axis, point, _title(emotion, 28))
+            _write_label(axis, point, song_title(emotion, 28))
         return
     unlabelled = list(range(len(points)))
     while unlabelled:  # songs whose numbers would overlap share a label
@@ -244,7 +244,9 @@ def _name_songs(axis: Axes, emotions: Sequence[Emotion]) -> None:
         together = [k for k in unlabelled if (apart[first, k] < 0.025).all()]
         unlabelled = [k for k in unlabelled if k not in together]
         _write_label(axis, points[first], ", ".join(str(k + 1) for k in together))
-    names = "\n".join(f"{k}  {_title(emotion, 34)}" for k, emotion in enumerate(emotions, start=1))
+    names = "\n".join(
+        f"{k}  {song_title(emotion, 34)}" for k, emotion in enumerate(emotions, start=1)
+    )
     style: Style = {"va": "top", "fontsize": 8, "linespacing": 1.35}
     axis.annotate(names, (1.03, 1), xycoords="axes fraction", **style)
 
@@ -312,7 +314,7 @@ def _label_time(axis: Axis, seconds: float, note: str = "") -> None:
         )
 
 
-def _title(emotion: Emotion, longest: int = 70) -> str:
+def song_title(emotion: Emotion, longest: int = 70) -> str:
     """Return the song's name on one line; a $ would start matplotlib's mathematics."""
     name = "standard input" if emotion.path == "-" else Path(emotion.path).name
     name = " ".join(name.encode("utf-8", "replace").decode().split()).replace("$", r"\$")

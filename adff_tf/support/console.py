@@ -28,6 +28,7 @@ EXTRAS = {  # module: the extra that installs it
     "pandas": "train", "keras_tuner": "train", "tensorboard": "train", "psutil": "train",
     "ai_edge_quantizer": "train", "matplotlib": "plot", "pyarrow": "score", "filelock": "score",
     "grpc": "serve", "google": "serve", "ray": "ray", "huggingface_hub": "hub",
+    "demucs": "stems",
 }  # fmt: skip
 
 

@@ -29,20 +29,10 @@ def add_distance(network: keras.Model, experiment: Experiment, tracks: Tracks) -
         experiment: its settings.
         tracks: those that it was trained on.
     """
-    segments = segment_set(experiment, tracks, training=False)
-    rng = np.random.default_rng(experiment.training.seed)
-    chosen = np.sort(rng.permutation(len(segments))[:MOST_SEGMENTS])
-    _, songs = np.unique(segments.track_rows[chosen], return_inverse=True)
     levels = {str(n): level for n, level in enumerate(features(network))}
-    inner = keras.Model(network.inputs, levels)
-    size = experiment.training.batch_size
-    batches = [
-        inner.predict_on_batch(segments.read(0, chosen[k : k + size].tolist()))
-        for k in range(0, len(chosen), size)
-    ]
+    songs, values = predict_inside(keras.Model(network.inputs, levels), experiment, tracks)
     weights = []
-    for name in levels:
-        e = np.concatenate([batch[name] for batch in batches]).astype("float64")
+    for e in values.values():
         mean, projection = whitening(e)
         away = np.linalg.norm((e - mean) @ projection, axis=1)
         unit = float(np.median(mean_by_song(songs, {"away": away})["away"]))
@@ -50,6 +40,30 @@ def add_distance(network: keras.Model, experiment: Experiment, tracks: Tracks) -
     finished = with_distance(network)
     finished.get_layer(FAMILIARITY).set_weights(weights)
     return finished
+
+
+def predict_inside(
+    inner: keras.Model, experiment: Experiment, tracks: Tracks
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Predict tensors inside a network for segments of its training songs.
+
+    Returns:
+        The song of each segment, `(segments,)` from 0, and values by output, `(segments, …)`
+        float64.
+    """
+    segments = segment_set(experiment, tracks, training=False)
+    rng = np.random.default_rng(experiment.training.seed)
+    chosen = np.sort(rng.permutation(len(segments))[:MOST_SEGMENTS])
+    _, songs = np.unique(segments.track_rows[chosen], return_inverse=True)
+    size = experiment.training.batch_size
+    batches = [
+        inner.predict_on_batch(segments.read(0, chosen[k : k + size].tolist()))
+        for k in range(0, len(chosen), size)
+    ]
+    return songs, {
+        name: np.concatenate([batch[name] for batch in batches]).astype("float64")
+        for name in batches[0]
+    }
 
 
 def whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

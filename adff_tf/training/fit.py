@@ -9,7 +9,7 @@ that a fit resumed after a kill ends with the same numbers as one without interr
 import contextlib
 import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,14 @@ from ..model.network import STANDARDISE
 from ..model.networks import build_network, is_standardised
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
-from ..tasks import PROBABILITIES, TASKS
+from ..tasks import TASKS, VECTORS
 from .optimizer import choose_strategy, compile_model
 from .splits import inner_split
-from .start import check_start, describe_transfer, transfer
+from .start import begin_with, check_start, describe_transfer, transfer
 
 CHECKPOINT = "state-*.npz"
 BEST = "best.weights.h5"
+EMPTY: Mapping[str, keras.Model] = {}
 
 
 class DivergedError(InputError):
@@ -49,11 +50,20 @@ class Fit:
 
 
 def new_model(
-    experiment: Experiment, steps_per_epoch: int, reporter: Reporter = SILENT
+    experiment: Experiment,
+    steps_per_epoch: int,
+    reporter: Reporter = SILENT,
+    stem_models: Mapping[str, keras.Model] = EMPTY,
 ) -> tuple[keras.Model, list[str]]:
     """Return the experiment's network on all devices, compiled, with the weights of its start.
 
     Keras's global state is cleared first, and its random seed is set.
+
+    Args:
+        experiment: the settings.
+        steps_per_epoch: of the learning rate's schedule.
+        reporter: takes a note on the start.
+        stem_models: trained source models of EmoMucs by stem, which the network begins with.
 
     Returns:
         The network, and the names of the layers whose weights are the start's.
@@ -68,6 +78,8 @@ def new_model(
         if start:
             transferred, new = transfer(model, start)
             reporter.log(describe_transfer(start, transferred, new))
+        if stem_models:
+            settings = begin_with(model, stem_models, experiment)
         rate = experiment.start.backbone_rate
         task = TASKS[experiment.task]
         compile_model(model, task, settings, steps_per_epoch, transferred, rate)
@@ -81,6 +93,8 @@ def fit(
     folder: Path,
     label: str = "training",
     reporter: Reporter = SILENT,
+    beside: Tracks | None = None,
+    stem_models: Mapping[str, keras.Model] = EMPTY,
 ) -> Fit:
     """Train the network on tracks, or resume after the last finished epoch.
 
@@ -89,6 +103,9 @@ def fit(
             inner validation split, which chooses the epoch.
         folder: for the checkpoint and the history.
         label: the fit's name in messages.
+        reporter: takes progress.
+        beside: tracks that have nothing but concepts, to train on too.
+        stem_models: as of `new_model`.
 
     Raises:
         InputError: for a start that is missing or does not fit the settings.
@@ -99,10 +116,11 @@ def fit(
     train, val = tracks, None
     if settings.early_stopping:
         train, val = inner_split(tracks, settings.inner_fraction, settings.seed)
+    train = train.joined(beside) if beside else train
     segments = segment_set(experiment, train, training=True)
     steps = steps_per_epoch(segments, settings.batch_size)
 
-    model, transferred = new_model(experiment, steps, reporter)
+    model, transferred = new_model(experiment, steps, reporter, stem_models)
     if STANDARDISE not in transferred and is_standardised(experiment):
         model.get_layer(STANDARDISE).set_weights(list(train.standardisation()))
     progress = _Progress(folder, settings, steps, label, reporter)
@@ -112,6 +130,7 @@ def fit(
         model.load_weights(folder / BEST)
     if settings.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
+    model.trainable = True  # frozen layers change the order of weights
     finished = build_network(experiment, "float32")
     finished.set_weights(model.get_weights())
     _check_finite(finished.get_weights(), label, experiment)
@@ -186,7 +205,7 @@ def predict_segments(
 
     Returns:
         The row of each segment's track, `(segments,)`, and predictions by network output:
-        `(segments, classes)` for probabilities, `(segments,)` for others.
+        `(segments, n)` for `tasks.VECTORS`, `(segments,)` for others.
 
     Raises:
         DivergedError: for a prediction that is NaN or infinite.
@@ -197,7 +216,7 @@ def predict_segments(
     outputs = model.predict(batches.map(lambda log_mel, *_: log_mel), verbose=0)
     _check_finite(outputs.values(), "the training of the model", experiment)
     return segments.track_rows, {
-        name: values if name == PROBABILITIES else values[:, 0] for name, values in outputs.items()
+        name: values if name in VECTORS else values[:, 0] for name, values in outputs.items()
     }
 
 

@@ -2,7 +2,8 @@
 
 Section 3.2: Adam with weight decay 1e-5, learning rate 1e-5, decayed after given epochs. The loss
 is the mean squared error, summed over the targets, or the cross-entropy of the classes. A label of
-which only the sign is known trains the same output by the logistic loss of the sign.
+which only the sign is known trains the same output by the logistic loss of the sign. Where the
+network has concepts, their mean squared error weighs as much as that of the targets.
 """
 
 from collections.abc import Collection
@@ -17,7 +18,7 @@ from keras.optimizers.schedules import (
 )
 
 from ..config import Training
-from ..tasks import Task
+from ..tasks import CONCEPTS, Task
 
 SIGN_SLOPE = 4.0  # log odds of a positive sign per unit of the output: ±1 is a probability of .98
 
@@ -138,12 +139,15 @@ def compile_model(
     Args:
         slow_layers, slow_rate: as of `Adam`.
     """
-    smoothing = settings.label_smoothing
+    smoothing, targets = settings.label_smoothing, task.outputs
     loss = (
         ValueOrSignLoss(smoothing)
         if task.is_regression
         else keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
     )
+    has_concepts = CONCEPTS in model.output_names
+    losses = {CONCEPTS: keras.losses.MeanSquaredError()} if has_concepts else {}
+    weights = dict.fromkeys(targets, 1.0) | {CONCEPTS: float(len(targets))}
     model.compile(
         optimizer=Adam(
             make_schedule(settings, steps_per_epoch),
@@ -153,7 +157,8 @@ def compile_model(
             use_ema=settings.ema > 0,
             ema_momentum=settings.ema or 0.99,
         ),
-        loss=dict.fromkeys(task.outputs, loss),
+        loss=dict.fromkeys(targets, loss) | losses,
+        loss_weights=weights if has_concepts else None,
         metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
         jit_compile=False,  # cuDNN's LSTM cannot be compiled by XLA
     )

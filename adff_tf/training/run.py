@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__, audio, datasets
-from ..config import Experiment
+from ..config import Experiment, check_stems
 from ..datasets import synthetic
 from ..datasets.index import join
 from ..errors import InputError
+from ..features.concepts import with_concepts
 from ..features.embedding import musicnn_embedding
+from ..features.separation import separate_missing
 from ..features.stems import with_stems
 from ..features.tracks import Tracks, copy_notes, prepare_tracks
 from ..model import servable
@@ -34,13 +36,15 @@ from . import fit
 from .artifact import write_tflite
 from .baselines import score_baselines
 from .calibration import write_calibration
+from .effects import add_effects
 from .familiarity import add_distance
 from .predictions import read_scores, write_predictions
 from .splits import check_inner_split, is_training, split_tracks, training_tracks, unused_notes
 from .start import check_start, keep_heard, refuse_heard
+from .stem_models import fit_stem_models, has_stem_models, score_stem_models
 from .summary import summarise
 
-RECORD, WORK = "config.json", "run"
+RECORD, WORK, STEM_SCORES = "config.json", "run", "stems.json"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def run_held(
     folders.begin(folder, RECORD, experiment.to_json(), WORK, advice, parse)
     started, task = time.perf_counter(), TASKS[experiment.task]
     start = check_start(experiment)
-    index = load_index(experiment, folder, reporter)
+    check_stems(experiment)
+    index = load_index(experiment, folder, reporter, experiment.takes_stems)
     skip = experiment.data.skip_bad_audio
     tracks, left_out = prepare_tracks(
         index.tracks, features or folder / "features", experiment.frontend, skip, reporter
@@ -93,7 +98,13 @@ def run_held(
     if experiment.takes_stems:
         stems = experiment.data.stems or folder / "synthetic" / "stems"
         store = features or folder / "features"
+        if experiment.data.separate:
+            separate_missing(tracks.table, expand_user(stems), reporter=reporter)
         tracks = with_stems(tracks, stems, store, experiment.frontend, reporter)
+    beside = None
+    if experiment.concepts:
+        made, store = folder / "synthetic", features or folder / "features"
+        tracks, beside = with_concepts(experiment, tracks, made, store, reporter)
     if left_out:
         reporter.log(f"going on without {len(left_out)} unusable recordings; the report lists them")
     validation, test_folds = experiment.validation, experiment.validation.scored_folds
@@ -110,7 +121,8 @@ def run_held(
         keep_heard(start, folder)
     environment.write(folder, audio.graph_decoder())
 
-    scores = [_run_fold(experiment, tracks, folds, fold, folder, reporter) for fold in test_folds]
+    fold_run = functools.partial(_run_fold, experiment, tracks, beside, folds)
+    scores = [fold_run(fold, folder, reporter) for fold in test_folds]
     embedding = musicnn_embedding(tracks, reporter)
     reporter.log(f"baselines: mean and {task.linear_baseline}")
     baselines = [
@@ -118,7 +130,7 @@ def run_held(
         for fold in test_folds
     ]
     intervals = write_calibration(folder, task, tracks.table, test_folds)
-    _train_final_model(experiment, tracks, folder, reporter)
+    _train_final_model(experiment, tracks, beside, folder, reporter)
 
     metrics = summarise(task, scores, baselines) | {
         "seconds": _total_seconds(folder, time.perf_counter() - started),
@@ -151,13 +163,18 @@ def _parse(folder: Path, record: str) -> dict:
         raise folders.other_version(folder, WORK, version) from None
 
 
-def load_index(experiment: Experiment, folder: Path, reporter: Reporter = SILENT) -> datasets.Index:
-    """Return the experiment's index; without a data set, make the synthetic one in `folder`."""
+def load_index(
+    experiment: Experiment, folder: Path, reporter: Reporter = SILENT, stems: bool = False
+) -> datasets.Index:
+    """Return the experiment's index; without a data set, make the synthetic one in `folder`.
+
+    stems: also make the parts of the synthetic music.
+    """
     data = experiment.data
     if data.data:
         index = datasets.load_all(data.data, data.kind, data.label_range, data.weights)
     else:
-        index = _make_synthetic(experiment, folder, reporter)
+        index = _make_synthetic(experiment, folder, reporter, stems)
     groups = index.tracks["group"].nunique()
     reporter.log(f"{index.source}: {len(index.tracks)} tracks of {groups} groups")
     for note in index.notes:
@@ -165,7 +182,9 @@ def load_index(experiment: Experiment, folder: Path, reporter: Reporter = SILENT
     return index
 
 
-def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) -> datasets.Index:
+def _make_synthetic(
+    experiment: Experiment, folder: Path, reporter: Reporter, stems: bool
+) -> datasets.Index:
     data = experiment.data
     if data.kind not in ("auto", "synthetic") or data.label_range:
         raise InputError(
@@ -179,7 +198,7 @@ def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) ->
             seconds=data.clip_s,
             seed=experiment.training.seed,
             progress=advance,
-            stems=experiment.takes_stems,
+            stems=stems,
         )
     return join([synthetic.index(root)], data.weights)
 
@@ -190,6 +209,7 @@ def _make_synthetic(experiment: Experiment, folder: Path, reporter: Reporter) ->
 def _run_fold(
     experiment: Experiment,
     tracks: Tracks,
+    beside: Tracks | None,
     folds: np.ndarray,
     fold: int,
     folder: Path,
@@ -198,6 +218,7 @@ def _run_fold(
     """Train on the other folds and score this one once; of a finished fold read the scores.
 
     Args:
+        beside: tracks that have nothing but concepts.
         folds: the fold of each track, `(tracks,)`.
         fold: the test fold, from 1.
     """
@@ -207,13 +228,20 @@ def _run_fold(
     by_source = tracks.table["source"].nunique() > 1
     if not (place / "predictions.csv").exists():
         train = training_tracks(tracks, folds, fold, experiment.validation)
-        fitted = fit.fit(_with_seed(experiment, fold), train, place, label, reporter)
-        model = add_distance(fitted.model, experiment, train)
+        seeded = _with_seed(experiment, fold)
+        stems = fit_stem_models(seeded, train, place, label, reporter)
+        fitted = fit.fit(seeded, train, place, label, reporter, beside, stems)
+        model = _finish(fitted.model, experiment, train)
+        if stems:
+            with atomic_write(place / STEM_SCORES) as file:
+                file.write_text(json.dumps(score_stem_models(experiment, stems, test)))
         track_rows, predictions = fit.predict_segments(model, experiment, test)
         _save_model(model, place / "model.keras")
         write_predictions(place, task, test.table, track_rows, predictions, by_source)
         fit.discard_state(place)
     scores = read_scores(place, task, test.table, by_source)
+    if has_stem_models(experiment):
+        scores["stems"] = json.loads((place / STEM_SCORES).read_text())
     reporter.log(f"{label}: {format_scores(scores['song'])}")
     return scores
 
@@ -226,20 +254,31 @@ def _with_seed(experiment: Experiment, fold: int) -> Experiment:
 
 
 def _train_final_model(
-    experiment: Experiment, tracks: Tracks, folder: Path, reporter: Reporter
+    experiment: Experiment,
+    tracks: Tracks,
+    beside: Tracks | None,
+    folder: Path,
+    reporter: Reporter,
 ) -> None:
     """Write model.keras, trained on all tracks or copied from fold 1, and its servable."""
     file, place = folder / "model.keras", folder / "final"
     if not file.exists() and experiment.validation.final_model:
         label = "final model on all tracks"
-        fitted = fit.fit(_with_seed(experiment, 0), tracks, place, label, reporter)
-        _save_model(add_distance(fitted.model, experiment, tracks), file)
+        seeded = _with_seed(experiment, 0)
+        stems = fit_stem_models(seeded, tracks, place, label, reporter)
+        fitted = fit.fit(seeded, tracks, place, label, reporter, beside, stems)
+        _save_model(_finish(fitted.model, experiment, tracks), file)
         fit.discard_state(place)
     elif not file.exists():
         with atomic_write(file) as temporary:
             temporary.write_bytes((folder / "fold1" / "model.keras").read_bytes())
     if not (folder / servable.FOLDER).exists() and not experiment.takes_stems:
         servable.save(keras.models.load_model(file, compile=False), experiment, file)
+
+
+def _finish(model: keras.Model, experiment: Experiment, tracks: Tracks) -> keras.Model:
+    """Return a trained network with the outputs beside its task's."""
+    return add_distance(add_effects(model, experiment, tracks), experiment, tracks)
 
 
 def _save_model(model: keras.Model, file: Path) -> None:

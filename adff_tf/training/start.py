@@ -7,16 +7,17 @@ same task; `pretraining.json` in the start's folder marks a head without trainin
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Experiment
+from ..config import Experiment, Training
 from ..errors import InputError, format_list
 from ..inference.description import FILE
 from ..model import shipped
 from ..model.model_file import PRETRAINING, find_model, load_network, run_folder_of
+from ..networks import EmoMucs
 from ..settings import Settings
 from ..support.commandline import parse_known
 from ..support.files import atomic_write, expand_user, sha256_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # a command line loads this module before it prints its --hel
     import pandas as pd
 
 HEARD = "heard.csv"
+FINETUNE_RATE = 0.1  # of the learning rate, for source models that are fused
 HEAD_SETTINGS = ("fc", "dropout", "norm_momentum")  # of the network; a fine-tuning may choose them
 
 
@@ -218,6 +220,32 @@ def transfer(network: "keras.Model", start: Start) -> tuple[list[str], list[str]
     return transferred, new
 
 
+def begin_with(
+    model: "keras.Model", stem_models: "Mapping[str, keras.Model]", experiment: Experiment
+) -> Training:
+    """Give a fused EmoMucs its source models, frozen where wanted.
+
+    Args:
+        model: the network, not compiled.
+        stem_models: by stem, each trained alone.
+        experiment: of the fused network.
+
+    Returns:
+        The settings of its training.
+    """
+    from ..model.emomucs import load_stem_models
+
+    settings, network = experiment.training, experiment.network
+    assert isinstance(network, EmoMucs)
+    copied = load_stem_models(model, stem_models)
+    if network.stem_models == "finetune":
+        rate = FINETUNE_RATE * settings.learning_rate
+        return settings.model_copy(update={"learning_rate": rate})
+    for name in copied:
+        model.get_layer(name).trainable = False
+    return settings
+
+
 def refuse_heard(start: Start, table: "pd.DataFrame") -> None:
     """Raise InputError where the start was trained on any of the test songs in an index.
 
@@ -261,7 +289,8 @@ def _shapes(network: "keras.Model") -> dict[str, list]:
 
 def _head(network: "keras.Model") -> dict[str, list]:
     """Return the `_shapes` of the layers from the fused features E to the outputs."""
-    names = [layer.name for layer in network.layers if layer.name != "familiarity"]
+    beside = ("familiarity", "effects")  # of a trained network alone
+    names = [layer.name for layer in network.layers if layer.name not in beside]
     behind = names[names.index("fusion") :]
     return {name: shapes for name, shapes in _shapes(network).items() if name in behind}
 

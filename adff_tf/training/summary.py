@@ -21,28 +21,32 @@ def summarise(task: Task, folds: list[dict], baselines: list[dict]) -> dict:
     songs = [fold["song"] for fold in folds]
     segments = [fold["segment"] for fold in folds]
     names = baselines[0].keys() if baselines else ()
-    return {
-        "task": task.name,
-        "folds": without_nan(songs),
-        "mean": _over_folds(songs, np.mean),
-        "std": _over_folds(songs, _sample_std),
-        "segment_mean": _over_folds(segments, np.mean),
-        "segment_std": _over_folds(segments, _sample_std),
-        "baselines": {
-            name: _over_folds([fold[name] for fold in baselines], np.mean) for name in names
-        },
-    } | _summarise_sources(folds)
+    return (
+        {
+            "task": task.name,
+            "folds": without_nan(songs),
+            "mean": _over_folds(songs, np.mean),
+            "std": _over_folds(songs, _sample_std),
+            "segment_mean": _over_folds(segments, np.mean),
+            "segment_std": _over_folds(segments, _sample_std),
+            "baselines": {
+                name: _over_folds([fold[name] for fold in baselines], np.mean) for name in names
+            },
+        }
+        | _summarise_parts(folds, "sources")
+        | _summarise_parts(folds, "stems")
+    )
 
 
-def _summarise_sources(folds: list[dict]) -> dict:
-    """Return {"sources": mean scores of each data set over the folds that have it}, or nothing."""
-    by_fold = [fold["sources"] for fold in folds if "sources" in fold]
-    names = dict.fromkeys(name for sources in by_fold for name in sources)
+def _summarise_parts(folds: list[dict], key: str) -> dict:
+    """Return mean scores over folds of each data set ("sources") or stem ("stems"), or nothing."""
+    by_fold = [fold[key] for fold in folds if key in fold]
+    names = dict.fromkeys(name for parts in by_fold for name in parts)
     if not names:
         return {}
     return {
-        "sources": {
-            name: _over_folds([sources[name] for sources in by_fold if name in sources], np.mean)
+        key: {
+            name: _over_folds([parts[name] for parts in by_fold if name in parts], np.mean)
             for name in names
         }
     }

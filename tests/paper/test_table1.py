@@ -1,10 +1,14 @@
 """Table 1 with its rivals: which runs its rows are, and what stands below it."""
 
+import json
+
 import pytest
 
 from adff_tf import presets, reproduce
 from adff_tf.errors import InputError
+from adff_tf.paper.cells import cell_folder
 from adff_tf.paper.published import PublishedNumber
+from adff_tf.paper.results import read_result
 from adff_tf.paper.table1 import table1
 
 
@@ -53,3 +57,39 @@ def test_the_program_takes_models(capsys):
     with pytest.raises(SystemExit):
         reproduce.parse(["table1", "--scale", "tiny", "--models", "vgg"])
     assert "vgg" in capsys.readouterr().err
+
+
+def with_stems(folder):
+    """The paper's settings on a data set with separated sources."""
+    base = presets.paper()
+    data = base.data.model_copy(update={"stems": folder, "data": (folder,)})
+    return base.model_copy(update={"data": data})
+
+
+def test_stems_have_rows_beside_emomucss_own_paper(tmp_path):
+    base = with_stems(tmp_path)
+    table = table1(base, ["adff", "emomucs"])
+    fused = table.entries["EmoMucs, late fusion of stems", "valence R²"]
+    assert fused.published == PublishedNumber(0.4814) and fused.stem is None
+    settings = fused.cell.experiment
+    assert settings.network.fusion == "late" and settings.network.stem_models == "freeze"
+    assert settings.data.stems == tmp_path
+    drums = table.entries["EmoMucs, drums", "arousal R²"]
+    assert drums.cell == table.entries["EmoMucs, late fusion of stems", "arousal R²"].cell
+    assert drums.published == PublishedNumber(0.4024) and drums.stem == "drums"
+    others = [cell for cell in table.cells if not cell.experiment.takes_stems]
+    assert len(others) == len(table.cells) - 2
+    assert all(cell.experiment.data.stems is None for cell in others)
+    with pytest.raises(InputError, match="--stems are for table1 with --models emomucs"):
+        reproduce.parse(["table2", "--scale", "tiny", "--stems", "x"])
+
+
+def test_a_stems_number_is_read_from_its_run(tmp_path):
+    base = with_stems(tmp_path)
+    entry = table1(base, ["emomucs"]).entries["EmoMucs, bass", "valence R²"]
+    place = cell_folder(tmp_path, entry.cell)
+    place.mkdir(parents=True)
+    (place / "report.md").touch()
+    metrics = {"stems": {"bass": {"valence": {"r2": 0.25, "rmse": 0.3}}}}
+    (place / "metrics.json").write_text(json.dumps(metrics))
+    assert read_result(entry, tmp_path).mean == 0.25

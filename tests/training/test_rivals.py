@@ -3,6 +3,7 @@
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,7 +11,9 @@ from adff_tf import EmotionModel, train
 from adff_tf.config import Experiment
 from adff_tf.errors import InputError
 from adff_tf.export.artifacts import export
-from adff_tf.networks import NETWORKS, EmoMucs, Mlem
+from adff_tf.model.emomucs import load_stem_models
+from adff_tf.model.networks import build_network
+from adff_tf.networks import NETWORKS, STEMS, EmoMucs, Mlem
 from adff_tf.training.run import run
 from adff_tf.tuning import __main__ as tuning
 
@@ -114,6 +117,7 @@ def test_a_model_of_stems_is_refused_where_a_song_has_none(fused, tmp_path, caps
         (["--model", "emomucs", "--stems", "x"], "stems are for emomucs with fusion"),
         (["--stems", "x"], "stems are for emomucs with fusion"),
         (["--model", "emomucs", "--fusion", "mid"], "c2d has no hidden layer for fusion mid"),
+        (["--model", "emomucs", "--stem-models", "freeze"], "stem_models freeze needs fusion"),
     ],
 )
 def test_stems_that_do_not_fit_the_network(arguments, message, capsys):
@@ -121,3 +125,46 @@ def test_stems_that_do_not_fit_the_network(arguments, message, capsys):
         train.parse([*arguments, "--preset", "paper"])
     shown = re.sub(r"[\s│|]+", " ", f"{stop.value} {capsys.readouterr().err}")
     assert message in shown
+
+
+@pytest.mark.parametrize("way", ["freeze", "finetune"])
+def test_source_models_are_trained_alone_and_then_fused(way, tmp_path):
+    settings = tiny.experiment(training={"epochs": 1})
+    network = EmoMucs(source_model="c1d", fusion="late", stem_models=way)
+    settings = settings.model_copy(update={"network": network})
+    folder = run(settings, tmp_path / "run").folder
+    fold = folder / "fold1"
+    fused = keras.models.load_model(fold / "model.keras", compile=False)
+    moved = []
+    for stem in STEMS:
+        alone = keras.models.load_model(fold / stem / "model.keras", compile=False)
+        for name in ("conv1", "fc1"):
+            kernels = [
+                m.get_layer(n).get_weights()[0]
+                for m, n in ((alone, name), (fused, f"{stem}_{name}"))
+            ]
+            moved.append(np.abs(kernels[0] - kernels[1]).max())
+        expected = np.concatenate(
+            [alone.get_layer(n).get_weights()[0] for n in ("valence", "arousal")], axis=1
+        )
+        moved.append(np.abs(fused.get_layer(f"{stem}_outputs").get_weights()[0] - expected).max())
+    assert all(move == 0 for move in moved) if way == "freeze" else all(move > 0 for move in moved)
+    stems = json.loads((folder / "metrics.json").read_text())["stems"]
+    assert list(stems) == list(STEMS) and all(stems[stem]["arousal"]["rmse"] > 0 for stem in STEMS)
+    report = (folder / "report.md").read_text()
+    assert "| vocals alone |" in report and "| drums alone |" in report
+
+
+def test_a_fused_network_begins_with_the_answers_of_its_parts():
+    settings = tiny.experiment()
+    alone = settings.model_copy(update={"network": EmoMucs(source_model="c1d")})
+    fused = settings.model_copy(update={"network": EmoMucs(source_model="c1d", fusion="late")})
+    keras.utils.set_random_seed(0)
+    models, network = {stem: build_network(alone) for stem in STEMS}, build_network(fused)
+    load_stem_models(network, models)
+    x = np.random.default_rng(0).normal(0, 1, (2, settings.frames, 4 * 128)).astype("float32")
+    parts = keras.Model(network.inputs, network.get_layer("fusion").output).predict(x, verbose=0)
+    for k, stem in enumerate(STEMS):
+        outputs = models[stem].predict(x[:, :, 128 * k : 128 * (k + 1)], verbose=0)
+        expected = np.concatenate([outputs["valence"], outputs["arousal"]], axis=1)
+        np.testing.assert_allclose(parts[:, 2 * k : 2 * k + 2], expected, atol=1e-5)

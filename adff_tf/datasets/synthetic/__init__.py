@@ -6,7 +6,7 @@ instruments.py  notes to samples
 dataset.py      the folder of clips; label range, group, licence
 """
 
-from .dataset import LAYOUT, NAME, TERMS, clip, index, labels, make, matches
+from .dataset import LAYOUT, NAME, TERMS, clip, index, labels, make, matches, scaled_factors
 from .factors import RANGES, Factors, draw
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "labels",
     "make",
     "matches",
+    "scaled_factors",
 ]

@@ -130,6 +130,19 @@ def index(root: Path) -> shared.Index:
     return shared.make(tracks, NAME, f"{NAME} ({root})", notes)
 
 
+def scaled_factors(root: Path) -> pd.DataFrame:
+    """Return the factors of every clip on [-1, 1], a column each, by `track_id`.
+
+    Raise InputError for a set that is unfinished.
+    """
+    labels(root)
+    table = pd.read_csv(root / LABELS, dtype={"track_id": str}, index_col="track_id")
+    names = [field.name for field in dataclasses.fields(Factors)]
+    factors = [Factors(**row) for row in table[names].to_dict("records")]
+    scaled = {name: [one.scaled(name) for one in factors] for name in names}
+    return pd.DataFrame(scaled, index=table.index)
+
+
 def _at_least(name: str, value, low, kind: type):
     """Return `value` as `kind` (int or float). Raise InputError below `low` or for other types."""
     allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
