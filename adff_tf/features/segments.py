@@ -5,6 +5,7 @@ frame more than the track's length in hops; a track shorter than a segment is pa
 Random positions depend on the seed and the epoch alone.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,7 +57,6 @@ class SegmentSet:
 
     Attributes:
         track_rows: the row in `tracks` of each segment's track, `(segments,)`.
-        is_labelled: whether that track has emotion labels, `(segments,)` bool.
     """
 
     def __init__(
@@ -64,12 +64,17 @@ class SegmentSet:
     ):
         self.tracks, self.frames, self.segments = tracks, frames, segments
         self.silence_db, self.seed = silence_db, seed
-        self._positions = self._draw_positions(epoch=0)
-        self.track_rows = np.array([row for row, _ in self._positions])
-        self.is_labelled = tracks.table["weight"].to_numpy()[self.track_rows] > 0
+        # two epochs: batches are read ahead
+        self._positions = functools.lru_cache(maxsize=2)(self._draw_positions)
+        self.track_rows = np.array([row for row, _ in self._positions(0)])
 
     def __len__(self) -> int:
         return len(self.track_rows)
+
+    @functools.cached_property
+    def is_labelled(self) -> np.ndarray:
+        """Whether the track of each segment has emotion labels, `(segments,)` bool."""
+        return self.tracks.table["weight"].to_numpy()[self.track_rows] > 0
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the segment indices in the order of an epoch of training."""
@@ -77,7 +82,7 @@ class SegmentSet:
 
     def read(self, epoch: int, indices: Sequence[int]) -> np.ndarray:
         """Return the log-mels of some segments, `(len(indices), frames, mels)` float32 dB."""
-        positions = self._draw_positions(epoch) if self.segments.fresh else self._positions
+        positions = self._positions(epoch if self.segments.fresh else 0)
         batch = np.empty((len(indices), self.frames, self.tracks.mels), "float32")
         for segment, index in zip(batch, indices, strict=True):
             row, start = positions[index]
