@@ -278,7 +278,7 @@ class Experiment(Settings):
     @property
     def concepts(self) -> tuple[str, ...]:
         """Names of the mid-level features that the network is taught; empty for none."""
-        if not (isinstance(self.network, Mlem) and self.network.mid_level):
+        if not isinstance(self.network, Mlem) or self.network.mid_level == "none":
             return ()
         return FACTORS if self.data.mid_level_data is None else MID_LEVEL
 

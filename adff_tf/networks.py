@@ -135,20 +135,21 @@ class Mlem(Settings):
     concepts: int = Field(7, ge=0, le=64)
     """Units of the linear layer between features and outputs: as many as MLEM has mid-level
     features. 0: no such layer. With mid_level one unit a feature."""
-    mid_level: bool = False
+    mid_level: Literal["none", "separate", "joint"] = "none"
     """Teach the concepts mid-level features, which explain the answers: those of mid_level_data, or
-    the factors of the built-in music."""
+    the factors of the built-in music. separate: the emotions train the last layer alone, so that a
+    concept is what its name says. joint: as its authors do, all by both losses."""
 
     @property
     def title(self) -> str:
         """The network's name and paper."""
-        taught = "with" if self.mid_level else "without"
+        taught = "without" if self.mid_level == "none" else "with"
         return f"MLEM's network (Chowdhury et al., SMC 2021), trained {taught} mid-level features"
 
     def describe(self, segments: Any) -> str:
         """Return the sizes that differ from run to run, in words."""
-        if self.mid_level:
-            return f"width {self.width:g} of its paper's, a concept a mid-level feature"
+        if self.mid_level != "none":
+            return f"width {self.width:g} of its paper's, mid-level features {self.mid_level}"
         layer = f", {self.concepts} concepts" if self.concepts else ", no concepts"
         return f"width {self.width:g} of its paper's{layer}"
 

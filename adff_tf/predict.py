@@ -58,7 +58,7 @@ class Output:
     """table and csv: one row a window instead of one row a song."""
     explain: bool = False
     """table: what each mid-level feature adds to the answer, by a model that was taught them
-    (adff-train --model mlem --mid-level). json has it always, and --plot draws it."""
+    (adff-train --model mlem --mid-level separate). json has it always, and --plot draws it."""
     plot: bool = False
     """Draw each song's curve and path, and several songs on one plane, as PNG and SVG."""
     out: Path | None = None
@@ -175,7 +175,7 @@ def predict_songs(
     if options.explain and not model.description.concepts:
         raise InputError(
             "this model does not explain its answers: it was not taught mid-level features. Give "
-            "one of adff-train --model mlem --mid-level, or leave --explain out"
+            "one of adff-train --model mlem --mid-level separate, or leave --explain out"
         )
     render = make_format(options.format, options.curve, options.explain)
     pictures = _make_pictures(options)

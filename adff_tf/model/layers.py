@@ -220,6 +220,14 @@ class Effects(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("adff_tf")
+class StopGradient(keras.layers.Layer):
+    """Return the input, through which no gradient passes."""
+
+    def call(self, inputs):
+        return ops.stop_gradient(inputs)
+
+
+@keras.saving.register_keras_serializable("adff_tf")
 class RelativeLevel(keras.layers.Layer):
     """Measure dB below each segment's maximum, at most 80, `(batch, frames, mels)` to the same.
 

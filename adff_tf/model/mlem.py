@@ -4,7 +4,8 @@ A residual network with a small receptive field (Koutini et al., EUSIPCO 2019). 
 convolution of a block one channel is appended, the position on the frequency axis from -1 to 1. The
 linear layer of 7 `concepts` has no bias, and the outputs have none; with two outputs the network
 has 2,220,174 parameters. With names (`Experiment.concepts`) the concepts are one more output, which
-is taught mid-level features.
+is taught mid-level features. Where the emotions' loss moves them too (mid_level joint), they learn
+more of the emotions than their names say, and the effects on an answer mean little.
 """
 
 import keras
@@ -12,7 +13,7 @@ import keras
 from ..config import Experiment
 from ..networks import Mlem
 from ..tasks import CONCEPTS
-from .layers import FrequencyChannel
+from .layers import FrequencyChannel, StopGradient
 from .network import FUSION, NETWORK, standardised_input, task_outputs
 
 # Blocks and pools in order: channels and the kernels of a block's convolutions; None is a pool.
@@ -49,7 +50,11 @@ def build(experiment: Experiment) -> keras.Model:
     if units := len(named) or settings.concepts:
         options = {"use_bias": False, "dtype": "float32", "name": CONCEPTS}
         e = keras.layers.Dense(units, **options)(e)
-    outputs = task_outputs(e, experiment.task, use_bias=False) | ({CONCEPTS: e} if named else {})
+    known = (
+        StopGradient(dtype="float32", name="known")(e) if settings.mid_level == "separate" else e
+    )
+    outputs = task_outputs(known, experiment.task, use_bias=False)
+    outputs |= {CONCEPTS: e} if named else {}
     return keras.Model(log_mel, outputs, name=NETWORK)
 
 

@@ -16,7 +16,9 @@ from adff_tf.tasks import TASKS
 
 from .. import tiny
 
-EXPERIMENT = tiny.experiment().model_copy(update={"network": Mlem(width=0.05, mid_level=True)})
+EXPERIMENT = tiny.experiment().model_copy(
+    update={"network": Mlem(width=0.05, mid_level="separate")}
+)
 
 
 @pytest.fixture(scope="module")

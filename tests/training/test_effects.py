@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import tensorflow as tf
 
 from adff_tf import EmotionModel, predict
 from adff_tf.config import Experiment
 from adff_tf.datasets import synthetic
 from adff_tf.datasets.synthetic.factors import AROUSAL, VALENCE
 from adff_tf.export.artifacts import export
+from adff_tf.model.networks import build_network
 from adff_tf.networks import FACTORS, MID_LEVEL, Mlem
 from adff_tf.presets import demo
 from adff_tf.training.run import run
@@ -24,7 +26,7 @@ from .small import change, make_experiment
 def finished(tmp_path_factory):
     """A run on built-in music whose factors are the concepts, its folder."""
     settings = tiny.experiment(training={"epochs": 1})
-    settings = settings.model_copy(update={"network": Mlem(width=0.05, mid_level=True)})
+    settings = settings.model_copy(update={"network": Mlem(width=0.05, mid_level="separate")})
     return run(settings, tmp_path_factory.mktemp("runs") / "explained").folder
 
 
@@ -97,7 +99,7 @@ def test_clips_of_the_mid_level_set_teach_beside_songs_with_emotions(manifest, t
     ratings.assign(song_id=range(4)).to_csv(place / "annotations.csv", index=False)
     settings = change(make_experiment(manifest), data={"mid_level_data": place})
     settings = Experiment.model_validate(
-        settings.model_dump() | {"network": Mlem(width=0.05, mid_level=True)}
+        settings.model_dump() | {"network": Mlem(width=0.05, mid_level="separate")}
     )
     folder = run(settings, tmp_path / "run").folder
     history = pd.read_csv(folder / "fold1" / "history.csv")
@@ -107,11 +109,23 @@ def test_clips_of_the_mid_level_set_teach_beside_songs_with_emotions(manifest, t
     assert list(EmotionModel.load(folder).predict(song).effects["arousal"]) == list(MID_LEVEL)
 
 
+@pytest.mark.parametrize(("way", "moves"), [("separate", False), ("joint", True)])
+def test_emotions_move_the_concepts_only_where_both_are_trained_together(way, moves):
+    settings = tiny.experiment().model_copy(update={"network": Mlem(width=0.05, mid_level=way)})
+    network = build_network(settings)
+    x = tf.random.stateless_normal((2, settings.frames, 128), (0, 1))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(network(x)["valence"]))
+    kernels = [network.get_layer(name).kernel for name in ("concepts", "valence")]
+    concepts, valence = tape.gradient(loss, [kernel.value for kernel in kernels])
+    assert (concepts is not None) == moves and float(tf.reduce_sum(tf.abs(valence))) > 0
+
+
 @pytest.mark.slow
 def test_the_right_factor_has_the_largest_effect(tmp_path):
     """200 songs that the network never heard, against the formula that made their labels."""
     settings = demo()
-    settings = settings.model_copy(update={"network": Mlem(width=0.25, mid_level=True)})
+    settings = settings.model_copy(update={"network": Mlem(width=0.25, mid_level="separate")})
     settings = change(settings, data={"clips": 1000}, training={"precision": "float32"})
     folder = run(settings, tmp_path / "run").folder
     table = pd.read_csv(folder / "fold1" / "predictions.csv", dtype={"track_id": str})
