@@ -68,7 +68,7 @@ class Options:
     """Folder for computed log-mels, to share among runs; OUT/features if not given."""
     dry_run: bool = False
     """Print the runs and an estimate of their hours, and train nothing. Computes the log-mels and
-    measures a training step of each shape of network."""
+    measures a few training steps of small networks; on a GPU, a step of each shape of network."""
     models: tuple[Literal["adff", "emomucs", "mlem"], ...] = ("adff",)
     """table1: models to train. emomucs and mlem are trained as their authors did, under ADFF's
     folds, segments and labels; emomucs also on separated sources, see --stems."""

@@ -6,6 +6,8 @@
     cells.py      the runs, shared among processes, each done once
     leases.py     which process works on which run
     estimate.py   the hours that the runs will take
+    cost.py       seconds of a training step, by a fitted model
+    work.py       the work of a training step, counted from the settings
     results.py    our numbers, read from the finished runs
     significance.py  whether rows of Table 1 differ
     choices.py    what the paper leaves open, and the settings that differ from the paper's

@@ -1,15 +1,12 @@
 """The hours that the runs of a reproduction will take on this machine.
 
-Each shape of network is timed for one training step, and multiplied by the steps of its runs.
-Scoring and the baselines are not counted. On a GPU the step has the experiment's batch size. On a
-CPU the step has `CPU_BATCH` segments and its time is scaled to the batch size: the time is
-proportional to the batch size there, and a whole batch of the longest segments needs too much
-memory.
+On a CPU a few small networks are measured, and a cost model (`cost`) estimates the step of every
+run. On a GPU each shape of network is timed at the experiment's batch size. The seconds of a step
+are multiplied by the steps of its runs. Scoring and the baselines are not counted.
 """
 
 import gc
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,88 +21,115 @@ from ..features.segments import segment_set
 from ..features.tracks import Tracks
 from ..support.console import SILENT, Reporter
 from ..tasks import TASKS
-from ..training.fit import new_model
 from ..training.splits import is_training, split_tracks
+from . import cost
 from .cells import Prepared, State, cell_state
+from .cost import StepTime
 from .grid import Cell, Table
 
-CPU_BATCH = 4
-REPEATS = 3
+REPEATS = 3  # steps of a shape that is measured itself
 
 
 @dataclass(frozen=True)
-class StepTime:
-    """Seconds of the first step, which includes tracing, and of a later step."""
+class Estimate:
+    """The hours of the runs, and how they were found.
 
-    first_s: float
-    later_s: float
+    Attributes:
+        runs: a row a run: `cell`, `state`, `fits`, `steps` (of all fits), `batch`, `step_s` (NaN
+            where no run of this shape remains) and `hours`.
+        method: a sentence on the steps that were measured and those that were estimated.
+    """
+
+    runs: pd.DataFrame
+    method: str
 
 
 def estimate_hours(
     cells: Sequence[Cell], folder: Path, prepared: Sequence[Prepared], reporter: Reporter = SILENT
-) -> pd.DataFrame:
-    """Return a row a cell.
+) -> Estimate:
+    """Return the estimate of runs.
 
     Args:
         cells: the runs to estimate.
-        folder: folder of the reproduction; its finished cells take no more time.
+        folder: folder of the reproduction; its finished cells take no more time, and their
+            networks are not measured.
         prepared: the data sets of the cells.
-
-    Returns:
-        Columns `cell`, `state`, `fits`, `steps` (of all fits), `batch`, `step_s` and `hours`.
     """
-    experiments = {_step_shape(cell.experiment): cell.experiment for cell in cells}
+    states = [cell_state(folder, cell) for cell in cells]
+    experiments = {
+        step_shape(cell.experiment): cell.experiment
+        for cell, state in zip(cells, states, strict=True)
+        if state is not State.FINISHED
+    }
+    times: dict[str, StepTime] = {}
+    if not experiments:
+        method = "nothing was measured, because every run is finished"
+    elif tf.config.list_logical_devices("GPU"):
+        times = _measure_each(experiments, reporter)
+        method = "estimated from one training step of each shape of network on this machine"
+    else:
+        times, measured = _estimate_each(experiments, reporter)
+        method = (
+            f"estimated by a cost model from the training steps of {measured} small networks on "
+            f"this machine (full width, {min(cost.FRAMES.values())} to {max(cost.FRAMES.values())} "
+            f"frames, batches of {min(cost.BATCHES)} and {max(cost.BATCHES)}); "
+            f"of the {len(experiments)} shapes of network none was measured itself"
+        )
+    tracks = {data_set.base.data.data: data_set.tracks for data_set in prepared}
+    rows = [
+        _row(cell, state, tracks[cell.experiment.data.data], times.get(step_shape(cell.experiment)))
+        for cell, state in zip(cells, states, strict=True)
+    ]
+    return Estimate(pd.DataFrame(rows), method)
+
+
+def _measure_each(experiments: dict[str, Experiment], reporter: Reporter) -> dict[str, StepTime]:
+    """Return the measured step of each experiment."""
     times = {}
     with reporter.bar("measuring a training step of each shape", len(experiments)) as advance:
         for shape, experiment in experiments.items():
-            times[shape] = time_step(experiment)
+            batch = experiment.training.batch_size
+            measured = cost.measure(experiment, (batch,) * (1 + REPEATS))
+            later_s = measured.step_s[batch]
+            times[shape] = StepTime(measured.tracing_s + later_s, later_s)
             gc.collect()
             advance()
-    tracks = {data_set.base.data.data: data_set.tracks for data_set in prepared}
-    return pd.DataFrame([
-        _row(cell, folder, tracks[cell.experiment.data.data], times[_step_shape(cell.experiment)])
-        for cell in cells
-    ])  # fmt: skip
+    return times
 
 
-def time_step(experiment: Experiment) -> StepTime:
-    """Time a training step of the experiment's network on noise, scaled to its batch size."""
-    task, batch_size = TASKS[experiment.task], experiment.training.batch_size
-    has_gpu = tf.config.list_logical_devices("GPU")
-    batch = batch_size if has_gpu else min(CPU_BATCH, batch_size)
-    rng = np.random.default_rng(0)
-    x = rng.normal(-50, 20, (batch, experiment.frames, experiment.frontend.mels)).astype("float32")
-    y = dict.fromkeys(task.outputs, np.zeros((batch, len(task.classes) or 2), "float32"))
-    model, _ = new_model(experiment, 1)
-
-    def step() -> float:
-        started = time.perf_counter()
-        model.train_on_batch(x, y)
-        return time.perf_counter() - started
-
-    first_s = step()
-    later_s = float(np.median([step() for _ in range(REPEATS)]))
-    return StepTime(first_s, later_s * batch_size / batch)
+def _estimate_each(
+    experiments: dict[str, Experiment], reporter: Reporter
+) -> tuple[dict[str, StepTime], int]:
+    """Return the estimated step of each experiment, and the number of measured networks."""
+    small = cost.small_networks(experiments.values())
+    measured = []
+    with reporter.bar("measuring training steps of small networks", len(small)) as advance:
+        for experiment in small:
+            measured.append(cost.measure(experiment))
+            gc.collect()
+            advance()
+    model = cost.fit_costs(measured)
+    return {shape: model.estimate(one) for shape, one in experiments.items()}, len(small)
 
 
-def render_estimate(estimate: pd.DataFrame, tables: Sequence[Table]) -> str:
+def render_estimate(estimate: Estimate, tables: Sequence[Table]) -> str:
     """Return the estimate as text: the runs, the hours of each table and the hours of them all."""
-    by_cell = estimate.set_index("cell")["hours"]
-    lines = [estimate.to_string(index=False), ""]
+    by_cell = estimate.runs.set_index("cell")["hours"]
+    lines = [estimate.runs.to_string(index=False, na_rep="-"), ""]
     for table in tables:
         hours = by_cell[[cell.name for cell in table.cells]].sum()
         lines.append(f"{table.name}: {len(table.cells)} runs, {hours:.2f} hours to go")
     if len(tables) > 1:
-        total = f"{len(estimate)} runs, {by_cell.sum():.2f} hours"
+        total = f"{len(by_cell)} runs, {by_cell.sum():.2f} hours"
         lines.append(f"together, shared runs counted once: {total}")
     lines.append(
-        "estimated from one training step of each shape of network on this machine, plus the "
-        "tracing of its first step; scoring is not counted. Several processes share the runs"
+        f"{estimate.method}. The tracing of the first step is counted, scoring is not. Several "
+        "processes share the runs"
     )
     return "\n".join(lines)
 
 
-def _step_shape(experiment: Experiment) -> str:
+def step_shape(experiment: Experiment) -> str:
     """Return the settings that decide the time of a step, as a key."""
     training = experiment.training
     return json.dumps([
@@ -115,15 +139,16 @@ def _step_shape(experiment: Experiment) -> str:
     ])  # fmt: skip
 
 
-def _row(cell: Cell, folder: Path, tracks: Tracks, step: StepTime) -> dict:
-    state = cell_state(folder, cell)
+def _row(cell: Cell, state: State, tracks: Tracks, step: StepTime | None) -> dict:
     fits = [] if cell.test_data else _steps_of_fits(cell.experiment, tracks)
-    seconds = sum(step.first_s + steps * step.later_s for steps in fits)
-    hours = 0.0 if state is State.FINISHED else round(seconds / 3600, 4)
+    hours = 0.0
+    if step and state is not State.FINISHED:
+        seconds = sum(step.first_s + steps * step.later_s for steps in fits)
+        hours = round(seconds / 3600, 4)
     return {
         "cell": cell.name, "state": state.value, "fits": len(fits), "steps": sum(fits),
-        "batch": cell.experiment.training.batch_size, "step_s": round(step.later_s, 3),
-        "hours": hours,
+        "batch": cell.experiment.training.batch_size,
+        "step_s": round(step.later_s, 3) if step else np.nan, "hours": hours,
     }  # fmt: skip
 
 

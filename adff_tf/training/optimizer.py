@@ -81,8 +81,10 @@ def choose_strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def make_schedule(settings: Training, steps_per_epoch: int) -> LearningRateSchedule:
-    """Return the learning rate over the steps of a fit."""
+def make_schedule(settings: Training, steps_per_epoch: int) -> LearningRateSchedule | float:
+    """Return the learning rate over the steps of a fit; a number where it never falls."""
+    if settings.schedule == "steps" and not settings.decay_epochs:
+        return settings.learning_rate
     if settings.schedule == "steps":
         rates = [
             settings.learning_rate * settings.decay_factor**k
@@ -162,3 +164,19 @@ def compile_model(
         metrics=None if task.is_regression else {name: ["accuracy"] for name in task.outputs},
         jit_compile=False,  # cuDNN's LSTM cannot be compiled by XLA
     )
+    if not tf.distribute.has_strategy():  # with one, Keras does so itself
+        _build_metrics(model, task)
+
+
+def _build_metrics(model: keras.Model, task: Task) -> None:
+    """Create the variables of the loss and the metrics of a compiled network.
+
+    Keras creates them while it traces the first step, and TensorFlow traces a function again that
+    has created variables.
+    """
+    size = len(task.classes) or 2
+    labels = {name: ops.ones((1, size)) for name in task.outputs}
+    outputs = {name: ops.ones((1, 1 if task.is_regression else size)) for name in task.outputs}
+    model.compute_loss(None, labels, outputs)
+    model.compute_metrics(None, labels, outputs)
+    model.reset_metrics()

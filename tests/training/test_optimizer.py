@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from adff_tf.config import Training
+from adff_tf.tasks import TASKS
 from adff_tf.training import optimizer as optimizers
 
 
@@ -47,6 +48,32 @@ def test_adam_takes_its_rate_from_a_schedule():
     assert [float(rates(step)) for step in (0, 10, 11, 20, 21)] == pytest.approx(
         [0.1, 0.1, 0.05, 0.05, 0.025]
     )
+
+
+def test_a_rate_that_never_falls_is_a_number():
+    """As of the preset emomucs."""
+    settings = Training(learning_rate=0.1, decay_epochs=())
+    rate = optimizers.make_schedule(settings, steps_per_epoch=10)
+    step = minimise(optimizers.Adam(rate), GRADIENTS)[0] - [1.0, -2.0]
+    np.testing.assert_allclose(step, [-0.1, 0.1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["both", "quadrant"])
+def test_the_first_step_is_traced_once(task, monkeypatch):
+    """A variable that is created during the trace would make TensorFlow trace it again."""
+    traces: list[int] = []
+    x = keras.Input((3,))
+    spec = TASKS[task]
+    sizes = dict.fromkeys(spec.outputs, 1 if spec.is_regression else len(spec.classes))
+    heads = {name: keras.layers.Dense(size, name=name)(x) for name, size in sizes.items()}
+    model = keras.Model(x, heads)
+    optimizers.compile_model(model, spec, Training(), 10)
+    model.optimizer.build(model.trainable_variables)
+    train_step = model.train_step
+    monkeypatch.setattr(model, "train_step", lambda data: traces.append(1) or train_step(data))
+    labels = {name: np.ones((2, max(2, size)), "float32") for name, size in sizes.items()}
+    model.train_on_batch(np.ones((2, 3), "float32"), labels)
+    assert len(traces) == 1
 
 
 def test_cosine_rises_for_a_tenth_and_falls_to_zero():
