@@ -174,9 +174,14 @@ def _build_metrics(model: keras.Model, task: Task) -> None:
     Keras creates them while it traces the first step, and TensorFlow traces a function again that
     has created variables.
     """
-    size = len(task.classes) or 2
-    labels = {name: ops.ones((1, size)) for name in task.outputs}
-    outputs = {name: ops.ones((1, 1 if task.is_regression else size)) for name in task.outputs}
+    sizes = {
+        name: output.shape[-1]
+        for name, output in zip(model.output_names, model.outputs, strict=True)
+    }
+    outputs = {name: ops.ones((1, size)) for name, size in sizes.items()}
+    if task.is_regression:
+        sizes |= dict.fromkeys(task.outputs, 2)
+    labels = {name: ops.ones((1, size)) for name, size in sizes.items()}
     model.compute_loss(None, labels, outputs)
     model.compute_metrics(None, labels, outputs)
     model.reset_metrics()
