@@ -26,7 +26,8 @@ def main() -> None:
     import tensorflow as tf
 
     from adff_tf.config import Frontend
-    from adff_tf.model.log_mel import log_mel, track_log_mel
+    from adff_tf.model.log_mel import log_mel
+    from adff_tf.model.numpy_log_mel import track_log_mel
 
     frontend = Frontend()
     waveform = (

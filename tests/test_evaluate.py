@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from adff_tf import evaluate
-from adff_tf.config import Data
+from adff_tf.config import Data, Frontend
 from adff_tf.inference.model import EmotionModel
-from adff_tf.model import log_mel
 from adff_tf.model.model_file import find_model, load_network
+from adff_tf.model.numpy_log_mel import track_log_mel
 from adff_tf.training import run as runs
 from adff_tf.training.start import heard_tracks
 
@@ -170,7 +170,7 @@ def test_a_window_of_the_stored_track_is_predicted_as_the_window_itself(trained)
     run, _ = trained
     model, network = EmotionModel.load(run.folder), load_network(find_model(run.folder)[0])
     waveform = music(6.0, 30)
-    whole = log_mel.track_log_mel(waveform)
+    whole = track_log_mel(waveform, Frontend())
     moved = []
     for start in range(50, 450, 50):
         own = model.predict(waveform[start * 441 : (start + 100) * 441], RATE)

@@ -87,6 +87,8 @@ def to_mono(samples: np.ndarray) -> np.ndarray:
     if samples.shape[1] == 1:
         return samples[:, 0]
     with np.errstate(over="ignore", invalid="ignore"):
+        if samples.shape[1] == 2:  # NumPy's mean of so short rows takes 20 times as long
+            return np.add(samples[:, 0], samples[:, 1], dtype=np.float32) / np.float32(2)
         return samples.mean(axis=1, dtype=np.float32)
 
 

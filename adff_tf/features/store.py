@@ -21,7 +21,7 @@ import numpy as np
 from .. import audio
 from ..config import Frontend
 from ..errors import InputError
-from ..model.log_mel import track_log_mel
+from ..model.numpy_log_mel import track_log_mel
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write, expand_user
 

@@ -1,6 +1,7 @@
 """The network, from waveform to outputs.
 
-log_mel.py     waveform to log-mel
+log_mel.py     waveform to log-mel in TensorFlow, the reference
+numpy_log_mel.py  the same in NumPy
 layers.py      the paper's layers
 lstm.py        the Bi-LSTM with one time loop for both directions
 network.py     ADFF: levels, fusion, head

@@ -22,8 +22,8 @@ import soxr
 
 from .. import audio
 from ..errors import InputError
-from ..model.log_mel import track_log_mel
 from ..model.musicnn import DIMS, PATCH_S, SAMPLE_RATE_HZ, TARGETS, cut_patches, log_mel
+from ..model.numpy_log_mel import track_log_mel
 from ..support.console import SILENT, Reporter
 from ..support.files import atomic_write
 from .augment import MAX_SPEED, augment

@@ -17,6 +17,7 @@ import soxr
 
 from adff_tf import audio
 from adff_tf.audio import AudioError
+from adff_tf.audio.samples import to_mono
 from adff_tf.errors import InputError
 
 from ..real_data import needs_real_data, real_data
@@ -221,6 +222,14 @@ def test_arrays_by_hand(samples, wanted):
     waveform = audio.load(samples, source_rate_hz=RATE)
     assert waveform.dtype == np.float32
     np.testing.assert_array_equal(waveform, np.array(wanted, np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [2, 3])
+def test_mono_is_the_mean_over_channels_to_the_bit(dtype, channels):
+    samples = np.random.default_rng(0).normal(0, 0.3, (9999, channels)).astype(dtype)
+    expected = samples.mean(axis=1, dtype="float32")
+    np.testing.assert_array_equal(to_mono(samples), expected)
 
 
 def test_an_array_is_left_as_it_was():

@@ -7,7 +7,7 @@ import soxr
 
 from adff_tf.config import Augmentation, Frontend
 from adff_tf.features import augmentation
-from adff_tf.model.log_mel import track_log_mel
+from adff_tf.model.numpy_log_mel import track_log_mel
 
 FRONTEND = Frontend(sample_rate_hz=16000, n_fft=1024, floor_db=-70.0)
 

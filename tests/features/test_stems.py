@@ -9,7 +9,7 @@ from adff_tf.config import Frontend
 from adff_tf.errors import InputError
 from adff_tf.features.stems import with_stems
 from adff_tf.features.tracks import prepare_tracks
-from adff_tf.model.log_mel import track_log_mel
+from adff_tf.model.numpy_log_mel import track_log_mel
 from adff_tf.networks import STEMS
 
 FRONTEND = Frontend(sample_rate_hz=16000, n_fft=1024, mels=32)

@@ -8,7 +8,7 @@ from adff_tf import audio
 from adff_tf.errors import InputError
 from adff_tf.features.store import FeatureStore
 from adff_tf.model import musicnn
-from adff_tf.model.log_mel import track_log_mel
+from adff_tf.model.numpy_log_mel import track_log_mel
 from adff_tf.pretraining.labelling import label
 from adff_tf.pretraining.recordings import find
 
