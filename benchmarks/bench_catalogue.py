@@ -1,9 +1,10 @@
 """Measure `adff-score`: its steps, each alone on one core, and the whole.
 
     python benchmarks/bench_catalogue.py MODEL SOURCE… [--files 100] [--windows 24] [--rounds 3]
-                                         [--engine local]
+                                         [--decoders N] [--engine local]
 
-MODEL is a run folder. Run it from the root of the repository, on an idle machine.
+MODEL is a run folder, or an export's `.tflite`. Run it from the root of the repository, on an idle
+machine. `--decoders N` gives the cost of the number of decoding processes.
 
 Decoding, features and network are measured one after the other in a process of one thread, in
 core-seconds a window, median of the rounds. Then the files are predicted on, `rounds` times:
@@ -31,6 +32,7 @@ from pathlib import Path
 from adff_tf.support.console import Silent, quiet_tensorflow
 
 quiet_tensorflow()
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the steps take one core
 
 
 class Clock(Silent):
@@ -59,6 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--decoders", type=int)
     parser.add_argument("--engine", default="local", choices=["local", "ray"])
     args = parser.parse_args()
 
@@ -78,7 +81,9 @@ def main() -> None:
     cores = count_cores()
     allowed = cores / sum(steps.values())
     print(f"allowed   {allowed:8.2f} windows/s on {cores} cores\n")
-    settings = EngineSettings(args.engine, batch=args.batch, threads=args.threads)
+    settings = EngineSettings(
+        args.engine, batch=args.batch, threads=args.threads, decoders=args.decoders
+    )
     for _ in range(args.rounds):
         measure_whole(args.model, files, settings, allowed, cores)
 
@@ -87,28 +92,19 @@ def measure_steps(model: str, files: list[str], count: int, rounds: int) -> dict
     """Return the core-seconds a window of decoding (with cutting), features and network.
 
     Args:
-        model: a run folder.
+        model: a run folder or a `.tflite`.
         files: decoded whole.
         count: windows for features and network.
         rounds: each step is measured so often.
     """
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     import numpy as np
 
     from adff_tf import audio
-    from adff_tf.inference.description import Description
     from adff_tf.inference.windows import cut_windows
-    from adff_tf.model.log_mel import log_mel
-    from adff_tf.model.model_file import find_model, load_network
 
-    file, experiment = find_model(model)
-    network, description = load_network(file), Description.of(experiment)
-    rate, window, frames = description.sample_rate_hz, description.window, experiment.frames
-    features = tf.function(lambda waveforms: log_mel(waveforms, experiment.frontend)[:, :frames])
-    predict = tf.function(lambda log_mels: network(log_mels, training=False))
+    load = load_litert if model.endswith(".tflite") else load_keras
+    description, features, predict = load(model)
+    rate, window = description.sample_rate_hz, description.window
 
     def cut() -> list[np.ndarray]:
         """Return all windows; those beyond `count` without samples, to bound the memory."""
@@ -137,6 +133,50 @@ def measure_steps(model: str, files: list[str], count: int, rounds: int) -> dict
         name: statistics.median(time_of(*step) for _ in range(rounds))
         for name, step in steps.items()
     }
+
+
+def load_keras(model: str) -> tuple:
+    """Return a run's description, and functions for its log-mels and its network, on one core."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from adff_tf.inference.description import Description
+    from adff_tf.model.log_mel import log_mel
+    from adff_tf.model.model_file import find_model, load_network
+
+    file, experiment = find_model(model)
+    network = load_network(file)
+    return (
+        Description.of(experiment),
+        tf.function(lambda x: log_mel(x, experiment.frontend)[:, : experiment.frames]),
+        tf.function(lambda log_mels: network(log_mels, training=False)),
+    )
+
+
+def load_litert(model: str) -> tuple:
+    """Return the same of a `.tflite`."""
+    import numpy as np
+
+    from adff_tf.inference.backends import litert, litert_front_end
+    from adff_tf.model.numpy_log_mel import track_log_mel
+
+    content = Path(model).read_bytes()
+    description = litert._read_description(content, Path(model))
+    network = litert_front_end.strike(content, description)
+    assert network
+    interpreter = litert._interpreter(network.content)
+
+    def features(waveforms: np.ndarray) -> np.ndarray:
+        log_mels = [track_log_mel(waveform, network.frontend) for waveform in waveforms]
+        return np.stack(log_mels)[:, : network.frames]
+
+    def predict(log_mels: np.ndarray) -> None:
+        for log_mel in log_mels:
+            interpreter.set_tensor(network.log_mel, log_mel[None])
+            interpreter.invoke()
+
+    return description, features, predict
 
 
 def measure_whole(model: str, files: list[str], settings, allowed: float, cores: int) -> None:
