@@ -54,11 +54,12 @@ def strike(content: bytes, description: Description) -> Network | None:
 
     Args:
         content: of an intact file.
-        description: its own. Without settings, as in a file of another program, nothing is struck.
+        description: its own. Where it lacks a setting of the front end, nothing is struck.
     """
-    if "frontend" not in description.settings:
+    try:
+        frontend = PlainFrontend.of(description.settings["frontend"])
+    except KeyError:
         return None
-    frontend = PlainFrontend.of(description.settings["frontend"])
     frames = description.window // frontend.hop_length
     model = _Table(content, *struct.unpack_from("<I", content))
     graph, *_ = model.tables(MODEL_GRAPHS)
