@@ -76,7 +76,9 @@ const MARGIN = 1e-9; // so that 10 · 0.9 is 9 and not a little more
 /** Return the targets of a model, none for classes. */
 export function targets(description: Description): Target[] {
   const isClasses = description.classes.length > 0;
-  return isClasses ? [] : ((["valence", "arousal"] as const).filter((name) => description.outputs.includes(name)));
+  return isClasses
+    ? []
+    : (["valence", "arousal"] as const).filter((name) => description.outputs.includes(name));
 }
 
 /** Return one window of the curve. `start` and `end` in samples. */
