@@ -137,8 +137,8 @@ class Mlem(Settings):
     features. 0: no such layer. With mid_level one unit a feature."""
     mid_level: Literal["none", "separate", "joint"] = "none"
     """Teach the concepts mid-level features, which explain the answers: those of mid_level_data, or
-    the factors of the built-in music. separate: the emotions train the last layer alone, so that a
-    concept is what its name says. joint: as its authors do, all by both losses."""
+    the factors of the built-in music. separate: the emotions are least squares of the concepts, so
+    that a concept is what its name says. joint: as its authors do, all by both losses."""
 
     @property
     def title(self) -> str:

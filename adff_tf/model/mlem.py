@@ -53,7 +53,7 @@ def build(experiment: Experiment) -> keras.Model:
     known = (
         StopGradient(dtype="float32", name="known")(e) if settings.mid_level == "separate" else e
     )
-    outputs = task_outputs(known, experiment.task, use_bias=False)
+    outputs = task_outputs(known, experiment.task, use_bias=known is not e)
     outputs |= {CONCEPTS: e} if named else {}
     return keras.Model(log_mel, outputs, name=NETWORK)
 

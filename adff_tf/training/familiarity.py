@@ -48,19 +48,18 @@ def predict_inside(
     """Predict tensors inside a network for segments of its training songs.
 
     Returns:
-        The song of each segment, `(segments,)` from 0, and values by output, `(segments, …)`
+        The row of each segment's song, `(segments,)`, and values by output, `(segments, …)`
         float64.
     """
     segments = segment_set(experiment, tracks, training=False)
     rng = np.random.default_rng(experiment.training.seed)
     chosen = np.sort(rng.permutation(len(segments))[:MOST_SEGMENTS])
-    _, songs = np.unique(segments.track_rows[chosen], return_inverse=True)
     size = experiment.training.batch_size
     batches = [
         inner.predict_on_batch(segments.read(0, chosen[k : k + size].tolist()))
         for k in range(0, len(chosen), size)
     ]
-    return songs, {
+    return segments.track_rows[chosen], {
         name: np.concatenate([batch[name] for batch in batches]).astype("float64")
         for name in batches[0]
     }
