@@ -16,7 +16,7 @@ artifact. `Description.parse` reads it back. Fields of `adff.json`, format 1:
     calibration     of `inference.calibration`; null or absent where the run has none
     size, sha256    of the FlatBuffer, in .tflite files alone
     made_from       SHA-256 of the model.keras, in a run's model.tflite alone
-    concepts        names of the mid-level features of the output `effects`; empty without it
+    concepts        names of the mid-level features of the output `effects`; absent without it
     input           `log_mel` in adff_log_mel_float32.tflite, otherwise absent
     experiment      all settings of the training, as in config.json; needed for an evaluation
 """
@@ -164,7 +164,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return the content of `adff.json` for a run's model; see the module's docstring."""
     description = Description.of(experiment, has_distance=has_distance)
-    return {
+    concepts = {"concepts": list(description.concepts)} if description.concepts else {}
+    return concepts | {
         "format": FORMAT,
         "adff_tf": __version__,
         "task": description.task.name,
@@ -175,7 +176,6 @@ def describe(
         "window": description.window,
         "frames": experiment.frames,
         "mels": experiment.frontend.mels,
-        "concepts": list(description.concepts),
         "terms": terms,
         "calibration": calibration.as_dict() if calibration else None,
         "experiment": experiment.model_dump(mode="json"),

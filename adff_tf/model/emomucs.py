@@ -21,7 +21,7 @@ from ..config import Experiment
 from ..networks import C1D_FILTERS, C1D_KERNEL, C1D_POOL, C2D_POOLS, STEMS, EmoMucs
 from ..tasks import TASKS
 from .layers import RelativeLevel
-from .network import FUSION, NETWORK, standardised_input, task_outputs
+from .network import FUSION, NETWORK, output_layers, standardised_input, task_outputs
 
 C2D_FILTERS, UNITS, FUSED_UNITS = 32, 64, 32
 
@@ -110,12 +110,15 @@ def _norm(name: str) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
 
-def load_stem_models(network: keras.Model, models: Mapping[str, keras.Model]) -> list[str]:
+def load_stem_models(
+    network: keras.Model, models: Mapping[str, keras.Model], task: str
+) -> list[str]:
     """Copy the weights of source models, trained on one stem each, into a fused network.
 
     Args:
         network: of `build`, with fusion.
         models: by stem, of the same settings without fusion.
+        task: a name in `TASKS`.
 
     Returns:
         The names of the layers that have a source model's weights.
@@ -123,7 +126,7 @@ def load_stem_models(network: keras.Model, models: Mapping[str, keras.Model]) ->
     copied = []
     for stem, model in models.items():
         sources = {f"{stem}_{layer.name}": layer.get_weights() for layer in model.layers}
-        outputs = [layer for layer in model.layers if layer.weights][-len(model.outputs) :]
+        outputs = [model.get_layer(name) for name in output_layers(task)]
         together = zip(*(layer.get_weights() for layer in outputs), strict=True)
         sources[f"{stem}_outputs"] = [np.concatenate(part, axis=-1) for part in together]
         for layer in network.layers:

@@ -100,6 +100,11 @@ def prediction_head(e, task: str, settings: Network) -> dict:
     return task_outputs(e, task)
 
 
+def output_layers(task: str) -> tuple[str, ...]:
+    """Return the names of the linear layers of a task's outputs."""
+    return TASKS[task].targets if TASKS[task].is_regression else (f"{task}_logits",)
+
+
 def task_outputs(e, task: str, use_bias: bool = True) -> dict:
     """Return the task's outputs by name, float32, of one linear layer each; see `prediction_head`.
 
@@ -110,9 +115,10 @@ def task_outputs(e, task: str, use_bias: bool = True) -> dict:
     """
     spec, linear = TASKS[task], keras.layers.Dense
     options = {"dtype": "float32", "use_bias": use_bias}
+    layers = output_layers(task)
     if spec.is_regression:
-        return {name: linear(1, name=name, **options)(e) for name in spec.outputs}
-    logits = linear(len(spec.classes), name=f"{task}_logits", **options)(e)
+        return {name: linear(1, name=name, **options)(e) for name in layers}
+    logits = linear(len(spec.classes), name=layers[0], **options)(e)
     return {PROBABILITIES: keras.layers.Softmax(dtype="float32", name=PROBABILITIES)(logits)}
 
 

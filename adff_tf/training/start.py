@@ -237,7 +237,7 @@ def begin_with(
 
     settings, network = experiment.training, experiment.network
     assert isinstance(network, EmoMucs)
-    copied = load_stem_models(model, stem_models)
+    copied = load_stem_models(model, stem_models, experiment.task)
     if network.stem_models == "finetune":
         rate = FINETUNE_RATE * settings.learning_rate
         return settings.model_copy(update={"learning_rate": rate})

@@ -161,7 +161,7 @@ def test_a_fused_network_begins_with_the_answers_of_its_parts():
     fused = settings.model_copy(update={"network": EmoMucs(source_model="c1d", fusion="late")})
     keras.utils.set_random_seed(0)
     models, network = {stem: build_network(alone) for stem in STEMS}, build_network(fused)
-    load_stem_models(network, models)
+    load_stem_models(network, models, "both")
     x = np.random.default_rng(0).normal(0, 1, (2, settings.frames, 4 * 128)).astype("float32")
     parts = keras.Model(network.inputs, network.get_layer("fusion").output).predict(x, verbose=0)
     for k, stem in enumerate(STEMS):
