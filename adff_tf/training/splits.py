@@ -129,9 +129,17 @@ def _number_folds(
     splitter: GroupKFold | StratifiedGroupKFold, table: pd.DataFrame, y: np.ndarray | None
 ) -> np.ndarray:
     folds = np.zeros(len(table), "int64")
-    for fold, (_, test) in enumerate(splitter.split(table, y, table["group"]), start=1):
+    for fold, (_, test) in enumerate(splitter.split(table, y, _codes(table)), start=1):
         folds[test] = fold
     return folds
+
+
+def _codes(table: pd.DataFrame) -> np.ndarray:
+    """Return the group of each track as a number, in the order of their names.
+
+    Scikit-learn compares names pair by pair: a minute for 100,000 tracks.
+    """
+    return np.unique(table["group"], return_inverse=True)[1]
 
 
 def inner_split(tracks: Tracks, fraction: float, seed: int) -> tuple[Tracks, Tracks]:
@@ -148,7 +156,7 @@ def inner_split(tracks: Tracks, fraction: float, seed: int) -> tuple[Tracks, Tra
         return tracks.rows(np.flatnonzero(~is_val)), tracks.rows(np.flatnonzero(is_val))
     check_inner_split(tracks.table)
     split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    train, val = next(split.split(tracks.table, groups=tracks.table["group"]))
+    train, val = next(split.split(tracks.table, groups=_codes(tracks.table)))
     return tracks.rows(train), tracks.rows(val)
 
 
