@@ -16,7 +16,7 @@ from .config import Data, DataKind, Experiment, Network, Training, Validation
 from .errors import InputError
 from .networks import EmoMucs, Mlem
 from .paper import grid
-from .paper.table1 import table1
+from .paper.table1 import table1, without_stems
 from .support import commandline, console
 from .support.files import expand_user
 from .training.start import check_start, take_over
@@ -253,7 +253,8 @@ def select_tables(options: Options, prepared: list["Prepared"]) -> list[grid.Tab
     make: dict[str, Callable[[Experiment], grid.Table]] = {"table1": models, **grid.TABLES}
     for name in make if options.table == "all" else [options.table]:
         try:
-            tables.append(make[name](base).narrow(keep))
+            own = base if name == "table1" else without_stems(base)  # the others are ADFF's alone
+            tables.append(make[name](own).narrow(keep))
         except InputError as error:
             errors.append(str(error))
     if tables:

@@ -43,6 +43,11 @@ def read_table(
     return _parse_numbers(path, table[list(wanted)], wanted)
 
 
+def read_header(path: Path) -> list[str]:
+    """Return the names of a CSV file's columns. Raises InputError as `read_table`."""
+    return _read_csv(path)[0]
+
+
 def _read_csv(path: Path) -> tuple[list[str], dict[int, list[str]]]:
     """Return the header, and the rows by line number without blank lines."""
     try:

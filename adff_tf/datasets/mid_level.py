@@ -17,7 +17,7 @@ import pandas as pd
 from ..errors import InputError
 from ..networks import MID_LEVEL
 from . import index as shared
-from .label_files import read_table
+from .label_files import read_header, read_table
 
 NAME = "mid-level"
 LAYOUT = "annotations.csv (or in metadata_annotations/) and audio/<song id>.mp3"
@@ -64,7 +64,7 @@ def read(root: Path) -> tuple[pd.DataFrame, list[str]]:
 def _read_ratings(file: Path) -> pd.DataFrame:
     """Return `track_id` and a column for each of MID_LEVEL, 1 to 10. Raises InputError."""
     wanted = ("track_id", *MID_LEVEL)
-    header = pd.read_csv(file, nrows=0).columns
+    header = read_header(file)
     names = {column: _standard_name(column) for column in header}
     missing = set(wanted) - set(names.values())
     if missing:

@@ -47,12 +47,10 @@ def training_batches(
         augment: changes the log-mels of a batch, given a generator of the seed, epoch and step.
         mixup: parameter alpha of mixup; 0: off.
     """
-    steps = steps_per_epoch(segments, batch_size)
 
     def batches() -> Iterator:
         for epoch in itertools.count(first_epoch):
-            rows = batch_rows(segments, epoch, batch_size)
-            for step, indices in zip(range(steps), rows, strict=False):
+            for step, indices in enumerate(batch_rows(segments, epoch, batch_size)):
                 yield (epoch, step), indices
 
     def change(x, y, position):

@@ -4,8 +4,9 @@ A residual network with a small receptive field (Koutini et al., EUSIPCO 2019). 
 convolution of a block one channel is appended, the position on the frequency axis from -1 to 1. The
 linear layer of 7 `concepts` has no bias, and the outputs have none; with two outputs the network
 has 2,220,174 parameters. With names (`Experiment.concepts`) the concepts are one more output, which
-is taught mid-level features. Where the emotions' loss moves them too (mid_level joint), they learn
-more of the emotions than their names say, and the effects on an answer mean little.
+is taught mid-level features; the outputs have a bias where they are least squares of the concepts
+(mid_level separate, `training.effects`). Where the emotions' loss moves the concepts too (mid_level
+joint), they learn more of the emotions than their names say, and the effects mean little.
 """
 
 import keras
@@ -50,10 +51,9 @@ def build(experiment: Experiment) -> keras.Model:
     if units := len(named) or settings.concepts:
         options = {"use_bias": False, "dtype": "float32", "name": CONCEPTS}
         e = keras.layers.Dense(units, **options)(e)
-    known = (
-        StopGradient(dtype="float32", name="known")(e) if settings.mid_level == "separate" else e
-    )
-    outputs = task_outputs(known, experiment.task, use_bias=known is not e)
+    is_separate = settings.mid_level == "separate"
+    known = StopGradient(dtype="float32", name="known")(e) if is_separate else e
+    outputs = task_outputs(known, experiment.task, use_bias=is_separate)
     outputs |= {CONCEPTS: e} if named else {}
     return keras.Model(log_mel, outputs, name=NETWORK)
 

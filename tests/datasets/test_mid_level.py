@@ -71,3 +71,9 @@ def test_other_columns_and_ratings_are_refused(folder, old, new, message):
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"is no mid-level data set, .*no annotations.csv"):
         mid_level.read(tmp_path)
+
+
+def test_an_empty_table_is_refused(tmp_path):
+    (tmp_path / "annotations.csv").touch()
+    with pytest.raises(InputError, match="there is none for track_id"):
+        mid_level.read(tmp_path)

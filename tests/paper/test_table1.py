@@ -1,6 +1,7 @@
 """Table 1 with its rivals: which runs its rows are, and what stands below it."""
 
 import json
+import types
 
 import pytest
 
@@ -93,3 +94,14 @@ def test_a_stems_number_is_read_from_its_run(tmp_path):
     metrics = {"stems": {"bass": {"valence": {"r2": 0.25, "rmse": 0.3}}}}
     (place / "metrics.json").write_text(json.dumps(metrics))
     assert read_result(entry, tmp_path).mean == 0.25
+
+
+def test_stems_are_left_out_of_the_other_tables(tmp_path):
+    base = with_stems(tmp_path)
+    options = reproduce.Options("all", models=("adff", "emomucs"))
+    prepared = [types.SimpleNamespace(base=base, labels="continuous")]
+    tables = {table.name: table for table in reproduce.select_tables(options, prepared)}
+    assert "EmoMucs, vocals" in {row for row, _ in tables.pop("table1").entries}
+    assert tables
+    for table in tables.values():
+        assert all(cell.experiment.data.stems is None for cell in table.cells)
