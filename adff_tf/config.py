@@ -14,12 +14,10 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
+from .frontend import FEWEST_FRAMES, Frontend
 from .networks import FACTORS, MID_LEVEL, STEMS, AnyNetwork, EmoMucs, Mlem, Network
 from .settings import Settings, explain
 from .tasks import TASKS
-
-POOLS = 5  # one per level; each halves time and mel
-FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five pools
 
 TaskName = Literal["both", "valence", "arousal", "valence2", "arousal2", "quadrant"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -38,62 +36,6 @@ def check_segment(frames: int, seg_num: int) -> None:
             f"seg_num {seg_num} cuts {frames} frames into parts of {part}, and five pools need at "
             f"least {FEWEST_FRAMES} a part: {fits} a longer seg_len (100 frames a second)"
         )
-
-
-class Frontend(Settings):
-    """Waveform to log-mel (Section 3.2: librosa, 44.1 kHz, 128 mels, window 60 ms, hop 10 ms)."""
-
-    sample_rate_hz: int = Field(44100, ge=8000, le=192000)
-    """Sample rate of the front end in Hz; recordings are resampled to this rate."""
-    mels: int = Field(128, ge=FEWEST_FRAMES, le=512)
-    """Number of mel bands from 0 Hz to half the sample rate (Slaney's scale and norm, the default
-    of librosa)."""
-    win_length_s: float = Field(0.060, gt=0, le=1)
-    """Length of the Hann window of the STFT in seconds."""
-    hop_length_s: float = Field(0.010, gt=0, le=1)
-    """Step between frames of the STFT in seconds."""
-    n_fft: int = Field(4096, ge=64)
-    """Length of the DFT in samples. Not in the paper: with the next power of two over win_length,
-    librosa, TensorFlow and TFLite give the same numbers."""
-    floor_db: float = Field(-100.0, ge=-100, le=-20)
-    """Floor of the log-mel in dB; quieter values are clipped to it. -100 is librosa's floor. The
-    rounding of 16-bit files lies at -82 dB, with dither at -77: a floor of -70 or more hides it."""
-
-    @property
-    def win_length(self) -> int:
-        """Length of the window in samples."""
-        return round(self.win_length_s * self.sample_rate_hz)
-
-    @property
-    def hop_length(self) -> int:
-        """Step between frames in samples."""
-        return round(self.hop_length_s * self.sample_rate_hz)
-
-    def frames(self, seconds: float) -> int:
-        """Return the frames of a segment of `seconds`: 100 a second at the paper's hop_length.
-
-        Centring gives one frame more, which is dropped.
-        """
-        return round(seconds * self.sample_rate_hz / self.hop_length)
-
-    @pydantic.model_validator(mode="after")
-    def _check_lengths(self):
-        for name, samples, fewest in (
-            ("hop_length_s", self.hop_length, 1),
-            ("win_length_s", self.win_length, 2),
-        ):
-            if samples < fewest:
-                raise ValueError(
-                    f"{name} {getattr(self, name):g} is {samples} samples at "
-                    f"{self.sample_rate_hz} Hz; use {name} {fewest / self.sample_rate_hz:.2g} "
-                    "or more"
-                )
-        if self.win_length > self.n_fft:
-            raise ValueError(
-                f"n_fft {self.n_fft} is shorter than the window of {self.win_length} samples; "
-                f"use {2 ** (self.win_length - 1).bit_length()}"
-            )
-        return self
 
 
 class Segments(Settings):
@@ -292,7 +234,7 @@ class Experiment(Settings):
         if isinstance(self.network, Network):
             check_segment(self.frames, self.segments.seg_num)
         else:
-            self.network.check(self.frames, self.frontend.mels)
+            self.network.check(self.frames, self.frontend)
         return self
 
     @pydantic.model_validator(mode="after")

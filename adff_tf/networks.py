@@ -1,4 +1,4 @@
-"""Settings of the networks: ADFF, and those beside it in the paper's Table 1, EmoMucs and MLEM.
+"""Settings of the networks: ADFF, the rivals in the paper's Table 1, and a linear model.
 
 All take the log-mel of the experiment's front end, and EmoMucs also those of separated sources.
 Sizes are those of the authors; where they leave a choice open, the field's docstring says so.
@@ -12,11 +12,12 @@ import tyro
 from pydantic import Field
 
 from .errors import InputError
+from .frontend import Frontend
 from .settings import TAGS, Settings
 
 STEMS = ("vocals", "bass", "drums", "other")  # separated sources of a recording, in this order
 MODEL = tyro.conf.arg(metavar="{" + ",".join(TAGS) + "}")
-NAMES = {"adff": "ADFF", "emomucs": "EmoMucs", "mlem": "MLEM"}
+NAMES = {"adff": "ADFF", "emomucs": "EmoMucs", "mlem": "MLEM", "musicnn-linear": "MusiCNN, linear"}
 C2D_POOLS = ((3, 2), (3, 3), (3, 2), (3, 2), (3, 4))  # (time, mel); of EmoMucs's 938 x 96 cells
 C1D_KERNEL, C1D_POOL, C1D_FILTERS = 8, 4, (32, 16)
 # Perceptual features of Aljanaki and Soleymani (ISMIR 2018), as musicians rated them
@@ -30,13 +31,17 @@ FACTORS = (
     "consonance", "register_semitones",
 )  # fmt: skip
 MLEM_FEWEST = 16  # frames and mels: the stem and two pools halve three times
+MUSICNN_PATCH = 187  # frames, 3 s
+MUSICNN_FRONTEND = {
+    "sample_rate_hz": 16000, "mels": 96, "n_fft": 512, "win_length_s": 0.032, "hop_length_s": 0.016
+}  # fmt: skip
 
 
 class Network(Settings):
     """ADFF (Section 2). Not in the paper: sizes of the Bi-LSTM, the attention and the FC layers."""
 
     model: Annotated[Literal["adff"], MODEL] = "adff"
-    """Network to train: adff, emomucs or mlem; each has options of its own."""
+    """Network to train; each has options of its own."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on the VGG-16 channels 64, 128, 256, 512, 512."""
     se: bool = True
@@ -78,7 +83,7 @@ class EmoMucs(Settings):
     """
 
     model: Annotated[Literal["emomucs"], MODEL] = "emomucs"
-    """Network to train: adff, emomucs or mlem; each has options of its own."""
+    """Network to train; each has options of its own."""
     source_model: Literal["c1d", "c2d"] = "c2d"
     """c1d: two convolutions over time. c2d: five over time and mel."""
     fusion: Literal["none", "early", "mid", "late"] = "none"
@@ -107,7 +112,7 @@ class EmoMucs(Settings):
         ways = {"full": "", "freeze": ", source models frozen", "finetune": ", fine-tuned"}
         return f"input {self.level}{ways[self.stem_models]}"
 
-    def check(self, frames: int, mels: int) -> None:
+    def check(self, frames: int, frontend: Frontend) -> None:
         """Raise InputError unless a segment is long enough for the pools."""
         if self.fusion == "none" and self.stem_models != "full":
             raise InputError(f"stem_models {self.stem_models} needs fusion early, mid or late")
@@ -118,7 +123,7 @@ class EmoMucs(Settings):
             fewest_frames, fewest_mels = math.prod(times), math.prod(heights)
         else:
             fewest_frames, fewest_mels = _c1d_fewest_frames(), 1
-        _check_size("EmoMucs", frames, mels, fewest_frames, fewest_mels)
+        _check_size("EmoMucs", frames, frontend.mels, fewest_frames, fewest_mels)
 
 
 class Mlem(Settings):
@@ -129,12 +134,15 @@ class Mlem(Settings):
     """
 
     model: Annotated[Literal["mlem"], MODEL] = "mlem"
-    """Network to train: adff, emomucs or mlem; each has options of its own."""
+    """Network to train; each has options of its own."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on the channels 128, 256 and 512. A step at 1 takes many times ADFF's."""
     concepts: int = Field(7, ge=0, le=64)
     """Units of the linear layer between features and outputs: as many as MLEM has mid-level
     features. 0: no such layer. With mid_level one unit a feature."""
+    level: Literal["standardised", "compressed"] = "standardised"
+    """standardised: by band, as for ADFF. compressed: log10(1 + magnitude) as its authors, who make
+    all recordings equally loud first; here, all segments. For frontend.filterbank octave."""
     mid_level: Literal["none", "separate", "joint"] = "none"
     """Teach the concepts mid-level features, which explain the answers: those of mid_level_data, or
     the factors of the built-in music. separate: the emotions are least squares of the concepts, so
@@ -151,11 +159,51 @@ class Mlem(Settings):
         if self.mid_level != "none":
             return f"width {self.width:g} of its paper's, mid-level features {self.mid_level}"
         layer = f", {self.concepts} concepts" if self.concepts else ", no concepts"
-        return f"width {self.width:g} of its paper's{layer}"
+        return f"width {self.width:g} of its paper's{layer}, input {self.level}"
 
-    def check(self, frames: int, mels: int) -> None:
+    def check(self, frames: int, frontend: Frontend) -> None:
         """Raise InputError unless a segment is long enough for the pools."""
-        _check_size("MLEM", frames, mels, MLEM_FEWEST, MLEM_FEWEST)
+        _check_size("MLEM", frames, frontend.mels, MLEM_FEWEST, MLEM_FEWEST)
+
+
+class MusicnnLinear(Settings):
+    """Ridge or logistic regression on MusiCNN's embedding (Pons and Serra, ISMIR 2019).
+
+    Training finds the penalty by folds of the training songs and solves for the weights: it has no
+    epochs, and settings of training and augmentation have no effect. MusiCNN's weights are those of
+    the package musicnn (pip install --no-deps musicnn==0.1.0), and are part of the trained model.
+    """
+
+    model: Annotated[Literal["musicnn-linear"], MODEL] = "musicnn-linear"
+    """Network to train; each has options of its own."""
+
+    @property
+    def title(self) -> str:
+        """The model's name and paper."""
+        return "a linear model on MusiCNN's embedding (Pons and Serra, ISMIR 2019)"
+
+    @property
+    def level(self) -> str:
+        """What MusiCNN takes: its weights are for levels as they are."""
+        return "absolute"
+
+    def describe(self, segments: Any) -> str:
+        """Return the sizes that differ from run to run, in words."""
+        return f"embedding of 200, mean over patches of 3 s in {segments.seg_len:g} s"
+
+    def check(self, frames: int, frontend: Frontend) -> None:
+        """Raise InputError unless the front end is MusiCNN's and a segment has a patch."""
+        for name, value in MUSICNN_FRONTEND.items():
+            if getattr(frontend, name) != value:
+                raise InputError(
+                    f"musicnn-linear needs MusiCNN's front end, {name} {value}; the settings have "
+                    f"{getattr(frontend, name)}: give the preset musicnn-linear"
+                )
+        if frames < MUSICNN_PATCH:
+            raise InputError(
+                f"a segment of {frames} frames is too short for MusiCNN's patches of "
+                f"{MUSICNN_PATCH}: give a seg_len of 3 s or more"
+            )
 
 
 def _tag(network: object) -> str | None:
@@ -168,12 +216,15 @@ def _tag(network: object) -> str | None:
 AnyNetwork = Annotated[
     Annotated[Network, pydantic.Tag("adff")]
     | Annotated[EmoMucs, pydantic.Tag("emomucs")]
-    | Annotated[Mlem, pydantic.Tag("mlem")],
+    | Annotated[Mlem, pydantic.Tag("mlem")]
+    | Annotated[MusicnnLinear, pydantic.Tag("musicnn-linear")],
     pydantic.Discriminator(
-        _tag, custom_error_type="model", custom_error_message="model is adff, emomucs or mlem"
+        _tag, custom_error_type="model", custom_error_message=f"model is one of {', '.join(TAGS)}"
     ),
 ]
-NETWORKS = {kind.model_fields["model"].default: kind for kind in (Network, EmoMucs, Mlem)}
+NETWORKS = {
+    kind.model_fields["model"].default: kind for kind in (Network, EmoMucs, Mlem, MusicnnLinear)
+}
 
 
 def _check_size(name: str, frames: int, mels: int, fewest_frames: int, fewest_mels: int) -> None:

@@ -13,7 +13,7 @@ from .config import (
     Training,
     Validation,
 )
-from .networks import EmoMucs, Mlem
+from .networks import MUSICNN_FRONTEND, EmoMucs, Mlem, MusicnnLinear
 
 
 def fast_precision(proc: Path = Path("/proc")) -> Precision:
@@ -132,14 +132,23 @@ def emomucs() -> Experiment:
 
 
 def mlem() -> Experiment:
-    """Return MLEM's network with its authors' training (SMC 2021), on ADFF's log-mel.
+    """Return MLEM's network with its authors' input and training (SMC 2021).
 
-    Adam at .001 in batches of 8 along a cosine, with early stopping. Their spectrogram of 149 bands
-    and 40 s is not that of `Frontend`. Epochs and patience are not in the paper.
+    40 s at 22.05 kHz in 149 bands of magnitude; a shorter song is padded with silence, where theirs
+    is looped. Adam at .001 in batches of 8 along a cosine, with early stopping. Epochs and patience
+    are not in the paper.
     """
     return Experiment(
-        segments=Segments(seg_len=20.0, seg_num=1, sampling="simple"),
-        network=Mlem(),
+        frontend=Frontend(
+            sample_rate_hz=22050,
+            mels=149,
+            filterbank="octave",
+            n_fft=2048,
+            win_length_s=2048 / 22050,
+            hop_length_s=704 / 22050,
+        ),
+        segments=Segments(seg_len=40.0, seg_num=1, sampling="simple"),
+        network=Mlem(level="compressed"),
         training=Training(
             epochs=100,
             batch_size=8,
@@ -153,5 +162,25 @@ def mlem() -> Experiment:
     )
 
 
+def musicnn_linear() -> Experiment:
+    """Return a linear model on MusiCNN's embedding, with MusiCNN's front end (ISMIR 2019).
+
+    Segments of 9 s hold three of its patches.
+    """
+    return Experiment(
+        frontend=Frontend(**MUSICNN_FRONTEND),
+        segments=Segments(seg_len=9.0, seg_num=1, sampling="full"),
+        network=MusicnnLinear(),
+        validation=Validation(folds=5),
+    )
+
+
 RIVALS = {"emomucs": emomucs, "mlem": mlem}
-PRESETS = {"paper": paper, "fast": fast, "finetune": finetune, "demo": demo, **RIVALS}
+PRESETS = {
+    "paper": paper,
+    "fast": fast,
+    "finetune": finetune,
+    "demo": demo,
+    **RIVALS,
+    "musicnn-linear": musicnn_linear,
+}

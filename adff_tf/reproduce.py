@@ -105,7 +105,7 @@ def tiny_rivals(base: Experiment) -> dict[str, Experiment]:
     """Return the rivals' settings for `tiny`: one epoch, and few channels of MLEM."""
     tiny_network = {
         "emomucs": EmoMucs(source_model="c1d", level="relative"),
-        "mlem": Mlem(width=0.02),
+        "mlem": Mlem(width=0.02, level="compressed"),
     }
     return {
         name: make().model_copy(update={"network": tiny_network[name], "training": base.training})

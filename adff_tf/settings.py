@@ -2,7 +2,12 @@
 
 import pydantic
 
-TAGS = ("adff", "emomucs", "mlem")  # of the networks' settings, which pydantic puts into places
+TAGS = (
+    "adff",
+    "emomucs",
+    "mlem",
+    "musicnn-linear",
+)  # of the networks' settings, which pydantic puts into places
 
 
 def list_problems(error: pydantic.ValidationError) -> list[str]:

@@ -14,6 +14,8 @@ from .config import Experiment, Network, check_stems
 from .support import commandline, console
 from .support.files import expand_user
 
+Preset = Literal["fast", "finetune", "demo", "paper", "emomucs", "mlem", "musicnn-linear"]
+
 DESCRIPTION = """Train ADFF on music with valence and arousal labels, and write a report.
 
 adff-train: built-in synthetic music, in minutes on two cores.
@@ -36,9 +38,10 @@ The same command resumes a stopped run. Nothing is written outside the run folde
 class Options:
     """The program's own options; every other option is a setting of the experiment."""
 
-    preset: Literal["fast", "finetune", "demo", "paper", "emomucs", "mlem"] | None = None
+    preset: Preset | None = None
     """Settings to start from. finetune with --start-from, fast with --data, otherwise demo.
-    emomucs, mlem: rivals of the paper's Table 1, as their authors trained them."""
+    emomucs, mlem: rivals of the paper's Table 1, as their authors trained them. musicnn-linear: a
+    linear model on MusiCNN's embedding, see --model musicnn-linear."""
     config: Path | None = None
     """A saved config.json to start from instead."""
     out: Path | None = None

@@ -70,7 +70,9 @@ def test_a_path_that_is_not_utf8():
 
 @pytest.mark.parametrize("network", ["3", "null", '"mlem"', '{"model": "vgg"}'])
 def test_a_network_that_there_is_not(network):
-    with pytest.raises(InputError, match="network: model is adff, emomucs or mlem; given"):
+    with pytest.raises(
+        InputError, match="network: model is one of adff, emomucs, mlem, musicnn-linear; given"
+    ):
         Experiment.from_json(f'{{"network": {network}}}')
 
 

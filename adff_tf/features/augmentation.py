@@ -64,7 +64,9 @@ def low_pass(log_mel: np.ndarray, cutoff_hz: float, frontend: Frontend) -> None:
 
 @functools.cache
 def band_centres_hz(frontend: Frontend) -> np.ndarray:
-    """Return the centre of each mel band in Hz, `(mels,)`, on Slaney's scale as librosa."""
+    """Return the centre of each band in Hz, `(mels,)`; on Slaney's scale as librosa."""
+    if frontend.filterbank == "octave":
+        return np.array(frontend.octave_bins[1:-1]) * frontend.sample_rate_hz / frontend.n_fft
     import librosa  # here because the import takes a second
 
     ends = librosa.mel_frequencies(frontend.mels + 2, fmin=0.0, fmax=frontend.sample_rate_hz / 2)

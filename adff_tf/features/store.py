@@ -127,7 +127,11 @@ def content_hash(path: str) -> str:
 
 def feature_key(content: str, frontend: Frontend) -> str:
     """Return the name, without suffix, of the log-mel of a content (`content_hash`)."""
-    return _blake2b(f"{content} {frontend.model_dump_json()}".encode()).hexdigest()
+    later = (
+        {"filterbank"} if frontend.filterbank == "mel" else None
+    )  # keys are older than the field
+    settings = frontend.model_dump_json(exclude=later)
+    return _blake2b(f"{content} {settings}".encode()).hexdigest()
 
 
 def read_log_mel(file: Path, mels: int) -> np.ndarray:

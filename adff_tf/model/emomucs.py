@@ -30,7 +30,7 @@ def build(experiment: Experiment) -> keras.Model:
     """Return EmoMucs, untrained; see `networks.build_network`."""
     settings = experiment.network
     assert isinstance(settings, EmoMucs)
-    settings.check(experiment.frames, experiment.frontend.mels)
+    settings.check(experiment.frames, experiment.frontend)
 
     # === Functional model ===
     log_mel, x = standardised_input(experiment)

@@ -240,6 +240,22 @@ class RelativeLevel(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("adff_tf")
+class CompressedLevel(keras.layers.Layer):
+    """Turn dB of magnitude into log10(1 + magnitude) of segments that are equally loud.
+
+    MLEM's level, `(batch, frames, mels)` to the same. Its authors set a recording's peak to 1; here
+    a segment's maximum is set to 45 dB, that of such recordings (45.3 ± 2.5 dB in 60 of 4QAED).
+    """
+
+    LOUDEST_DB = 45.0
+
+    def call(self, inputs):
+        loudest = ops.max(inputs, axis=(1, 2), keepdims=True)
+        magnitude = 10.0 ** ((inputs - loudest + self.LOUDEST_DB) / 20)
+        return ops.log10(1 + magnitude)
+
+
+@keras.saving.register_keras_serializable("adff_tf")
 class FrequencyChannel(keras.layers.Layer):
     """Append the position on the frequency axis as a channel: 2k/mels - 1 for band k.
 

@@ -12,6 +12,9 @@ Contract (Section 3.2 of the paper; librosa is the reference):
     level     10 * log10(max(power, floor)) with no reference to the clip's maximum, so that
               loudness survives; digital silence is `floor_db` in every band
 
+With `filterbank` octave the bands are of magnitude, see `config.Frontend`, and the level is
+20 * log10(max(magnitude, floor)).
+
 The DFT runs in float64 and the rest in float32. The log-mel equals
 `librosa.feature.melspectrogram(n_fft=4096, win_length=2646, hop_length=441, n_mels=128,
 pad_mode="reflect")` within 1e-3 dB where a cell is within 90 dB of its frame's maximum, and within
@@ -23,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..config import Frontend
-from .numpy_log_mel import filterbank, hann
+from .numpy_log_mel import decibels, filterbank, hann
 
 
 def log_mel(
@@ -53,5 +56,9 @@ def log_mel(
     windowed = tf.cast(frames, dft) * tf.cast(hann(frontend.win_length), dft)
     spectrum = tf.signal.rfft(windowed, [frontend.n_fft])
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    if frontend.filterbank == "octave":
+        power = tf.sqrt(power)
     mel = tf.matmul(tf.cast(power, tf.float32), filterbank(frontend))
-    return (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(mel, 10 ** (frontend.floor_db / 10)))
+    scale = decibels(frontend)
+    floor = 10 ** (frontend.floor_db / scale)
+    return (scale / np.log(10.0)) * tf.math.log(tf.maximum(mel, floor))

@@ -14,7 +14,7 @@ import keras
 from ..config import Experiment
 from ..networks import Mlem
 from ..tasks import CONCEPTS
-from .layers import FrequencyChannel, StopGradient
+from .layers import CompressedLevel, FrequencyChannel, StopGradient
 from .network import FUSION, NETWORK, standardised_input, task_outputs
 
 # Blocks and pools in order: channels and the kernels of a block's convolutions; None is a pool.
@@ -28,13 +28,15 @@ def build(experiment: Experiment) -> keras.Model:
     """Return MLEM's network, untrained; see `networks.build_network`."""
     settings = experiment.network
     assert isinstance(settings, Mlem)
-    settings.check(experiment.frames, experiment.frontend.mels)
+    settings.check(experiment.frames, experiment.frontend)
 
     def scaled(channels: int) -> int:
         return max(1, round(channels * settings.width))
 
     # === Functional model ===
     log_mel, x = standardised_input(experiment)
+    if settings.level == "compressed":
+        x = CompressedLevel(dtype="float32", name="compressed_level")(x)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
     x = keras.layers.ZeroPadding2D(1, name="stem_padding")(x)
     x = _conv(scaled(STEM), 5, "stem_conv", padding="valid", strides=2)(x)

@@ -3,6 +3,7 @@
     adff        network.py
     emomucs     emomucs.py
     mlem        mlem.py
+    musicnn-linear  musicnn_linear.py
 
 Input `log_mel` `(batch, frames, mels)` float32, dB. Outputs: a dict, see `network.prediction_head`.
 Every network has a layer `standardise`, which holds mean and std of each mel band: 0 and 1 until
@@ -17,12 +18,17 @@ import keras
 
 from ..config import Experiment
 from ..tasks import CONCEPTS, DISTANCE, EFFECTS
-from . import emomucs, mlem
+from . import emomucs, mlem, musicnn_linear
 from .layers import Effects, Familiarity
 from .network import FUSION, build_adff, dtype_policy
 
 FAMILIARITY = "familiarity"  # name of the layer of the output `distance`
-BUILDERS = {"adff": build_adff, "emomucs": emomucs.build, "mlem": mlem.build}
+BUILDERS = {
+    "adff": build_adff,
+    "emomucs": emomucs.build,
+    "mlem": mlem.build,
+    "musicnn-linear": musicnn_linear.build,
+}
 
 
 def build_network(experiment: Experiment, precision: str | None = None) -> keras.Model:

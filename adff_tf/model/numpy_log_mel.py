@@ -33,6 +33,7 @@ class PlainFrontend:
     hop_length: int
     n_fft: int
     floor_db: float
+    filterbank: str
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> "PlainFrontend":
@@ -43,7 +44,7 @@ class PlainFrontend:
         )
         return cls(
             rate_hz, settings["mels"], win_length, hop_length, settings["n_fft"],
-            settings["floor_db"],
+            settings["floor_db"], settings.get("filterbank", "mel"),
         )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def cut_frames(waveform: np.ndarray, frontend: AnyFrontend) -> np.ndarray:
 def power_in_bands(
     frames: np.ndarray, frontend: AnyFrontend, buffer: np.ndarray, out: np.ndarray
 ) -> None:
-    """Write the mel power of a block of frames, with the DFT in float64.
+    """Write the power, or magnitude, in each band of a block of frames, with the DFT in float64.
 
     Args:
         frames: `(frames, win_length)` float32.
@@ -94,15 +95,26 @@ def power_in_bands(
     windowed = buffer[: len(frames)]
     np.multiply(frames, _hann64(frontend.win_length), out=windowed[:, : frontend.win_length])
     parts = np.fft.rfft(windowed).view("float64")
-    _groups(frontend).multiply(np.square(parts, out=parts).astype("float32"), out)
+    np.square(parts, out=parts)
+    if frontend.filterbank == "octave":
+        magnitude = np.sqrt(parts[:, ::2] + parts[:, 1::2]).astype("float32")
+        np.matmul(magnitude, filterbank(frontend), out=out)
+    else:
+        _groups(frontend).multiply(parts.astype("float32"), out)
 
 
 def to_db(mel: np.ndarray, frontend: AnyFrontend) -> np.ndarray:
-    """Turn mel power into dB above the floor, in place, and return it."""
-    np.maximum(mel, np.float32(10 ** (frontend.floor_db / 10)), out=mel)
+    """Turn power, or magnitude, into dB above the floor, in place, and return it."""
+    scale = decibels(frontend)
+    np.maximum(mel, np.float32(10 ** (frontend.floor_db / scale)), out=mel)
     np.log(mel, out=mel)
-    mel *= np.float32(10 / np.log(10))
+    mel *= np.float32(scale / np.log(10))
     return mel
+
+
+def decibels(frontend: AnyFrontend) -> int:
+    """Return the dB of a factor of ten in the filterbank's output: 10 of power, 20 of magnitude."""
+    return 20 if frontend.filterbank == "octave" else 10
 
 
 class BandGroups:
@@ -137,11 +149,13 @@ def hann(window: int) -> np.ndarray:
 
 @functools.cache
 def filterbank(frontend: AnyFrontend) -> np.ndarray:
-    """Return Slaney's mel filterbank, `(n_fft // 2 + 1, mels)` float32, librosa's to the bit.
+    """Return the front end's filterbank, `(n_fft // 2 + 1, mels)` float32.
 
-    Triangles between neighbours on Slaney's scale, of equal area: linear to 1000 Hz, and 27 steps
-    to 6400 Hz and on.
+    Slaney's is librosa's to the bit: triangles between neighbours on Slaney's scale, of equal area.
+    The scale is linear to 1000 Hz, and has 27 steps to 6400 Hz and on.
     """
+    if frontend.filterbank == "octave":
+        return _octave_filterbank(frontend)
     hz_a_mel, knee_hz, log_step = 200 / 3, 1000.0, np.log(6.4) / 27
     knee, top_hz = knee_hz / hz_a_mel, frontend.sample_rate_hz / 2
     top = knee + np.log(top_hz / knee_hz) / log_step  # at 8 kHz and more
@@ -153,6 +167,18 @@ def filterbank(frontend: AnyFrontend) -> np.ndarray:
     falling = (edges_hz[2:] - bins_hz) / widths[1:]
     triangles = np.maximum(0, np.minimum(rising, falling)).astype("float32")
     return (triangles * (2 / (edges_hz[2:] - edges_hz[:-2]))).astype("float32")
+
+
+def _octave_filterbank(frontend: AnyFrontend) -> np.ndarray:
+    """Return triangles between neighbours of `octave_bins`; the weights of each sum to 1."""
+    from ..frontend import octave_bins  # here because of pydantic, as above
+
+    bins = np.array(octave_bins(frontend.sample_rate_hz, frontend.n_fft))
+    at = np.arange(frontend.n_fft // 2 + 1)[:, None]
+    low, centre, high = bins[:-2], bins[1:-1], bins[2:]
+    triangles = np.minimum((at - low) / (centre - low), (high - at) / (high - centre))
+    triangles = np.maximum(0, triangles)
+    return (triangles / triangles.sum(axis=0)).astype("float32")
 
 
 @functools.cache

@@ -65,7 +65,7 @@ class CostModel:
 
 
 def small_networks(experiments: Iterable[Experiment]) -> list[Experiment]:
-    """Return the experiments to measure: one for each network but for sizes of segments."""
+    """Return the experiments to measure: one for each network, whatever its input."""
     found: dict[str, Experiment] = {}
     for experiment in experiments:
         network, frontend = experiment.network, experiment.frontend
@@ -78,7 +78,8 @@ def small_networks(experiments: Iterable[Experiment]) -> list[Experiment]:
         segments = Segments(seg_len=seconds, seg_num=1)
         for network in networks:
             small = experiment.model_copy(update={"segments": segments, "network": network})
-            key = [network.model_dump(), frontend.mels, experiment.training.precision]
+            sizes = network.model_dump(exclude={"level"})
+            key = [sizes, experiment.training.precision]
             found.setdefault(json.dumps(key), small)
     return list(found.values())
 

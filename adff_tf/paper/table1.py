@@ -1,19 +1,20 @@
 """Table 1: ADFF and its variants beside the models of other papers.
 
-A rival is trained under ADFF's folds, segments and labels, with the network and the training of its
-authors (`presets.RIVALS`). Its row has ADFF's log-mel as input; EmoMucs has another row with its
-own input, and with separated sources rows of their fusion and of each alone, by one run.
+A rival is trained under ADFF's folds and labels, with the network and the training of its authors
+(`presets.RIVALS`). One row has ADFF's log-mel of 20 s as input, another the rival's own. With
+separated sources EmoMucs has rows of their fusion and of each alone, by one run.
 """
 
 from collections.abc import Mapping, Sequence
 
 from .. import presets
 from ..config import Experiment, Frontend, TaskName
-from ..networks import NAMES, STEMS, EmoMucs
+from ..networks import NAMES, STEMS
 from . import published
 from .grid import Cell, Entry, Table, column_label, make_cell
 from .published import REGRESSION_METRICS
 
+SECONDS = 20.0  # of a segment in Table 1
 VARIANTS: dict[str, dict[str, bool]] = {
     "ADFF": {}, "w/o SE": {"se": False}, "w/o TFLM": {"tflm": False}
 }  # fmt: skip
@@ -25,10 +26,11 @@ NOTES = {
     "and so is ours. Rows of stems need separated sources (--stems, or built-in music), and have "
     "the numbers of EmoMucs's own paper beside them. Its 20 s are at 12 kHz, in dB relative to the "
     "maximum, which loses loudness (own input). Its folds do not keep artists apart.",
-    "mlem": "MLEM: the network of that paper trained without mid-level features, on ADFF's log-mel "
-    "of 20 s. Its authors take 40 s at 149 bands and print no five folds. They scale labels by "
-    "minimum and maximum, so that RMSE cannot be compared; with DEAM added to the training they "
-    "print an R² of 0.50 for valence and 0.65 for arousal.",
+    "mlem": "MLEM: the network of that paper trained without mid-level features. Its own input is "
+    "40 s in 149 bands, all equally loud; shorter songs are padded here and looped there. Its "
+    "authors print no five folds. They scale labels by minimum and maximum, so that RMSE cannot be "
+    "compared; with DEAM added to the training they print an R² of 0.50 for valence and 0.65 for "
+    "arousal.",
 }
 
 
@@ -55,27 +57,26 @@ def table1(
             cell = None
             if model in variants:
                 seg_num = 6 if target == "arousal" else 1
-                cell = make_cell(alone, target, "simple", 20.0, seg_num, **variants[model])
+                cell = make_cell(alone, target, "simple", SECONDS, seg_num, **variants[model])
             elif model in cells:
                 cell = make_rival_cell(base, cells[model], target, base.frontend)
             entries[model, column_label(target, metric)] = Entry(target, metric, number, cell)
-    if "EmoMucs" in cells:
-        rival = cells["EmoMucs"]
-        for target, metric in published.TABLE1["EmoMucs"]:
+    for model, rival in cells.items():
+        for target, metric in published.TABLE1[model]:
             cell = make_rival_cell(base, rival, target, rival.frontend, "-own-input")
-            key = "EmoMucs, own input", column_label(target, metric)
+            key = f"{model}, own input", column_label(target, metric)
             entries[key] = Entry(target, metric, None, cell)
-        if base.data.stems:
-            entries |= _stem_entries(base, rival)
-    in_table3 = published.TABLE3[20.0]
+    if "EmoMucs" in cells and base.data.stems:
+        entries |= _stem_entries(base, cells["EmoMucs"])
+    in_table3 = published.TABLE3[SECONDS]
     for model, variant in variants.items():
-        cell = make_cell(alone, "valence", "simple", 20.0, 6, **variant)
+        cell = make_cell(alone, "valence", "simple", SECONDS, 6, **variant)
         for metric in REGRESSION_METRICS:
             printed = in_table3["simple", "valence", metric] if model == "ADFF" else None
             key = f"{model}, seg_num 6", column_label("valence", metric)
             entries[key] = Entry("valence", metric, printed, cell)
     notes = [NOTES[name] for name in models]
-    if others := " and ".join(title for name, title in NAMES.items() if name not in models):
+    if others := " and ".join(NAMES[n] for n in ("adff", *presets.RIVALS) if n not in models):
         notes.append(f"{others}: as published in the paper, not run here.")
     title = "Table 1: models on the simple set of 20 s"
     return Table("table1", title, "model", entries, tuple(notes))
@@ -107,15 +108,16 @@ def make_rival_cell(
         frontend: of the input. With another than the rival's own, the level is standardised.
         suffix: of the cell's name.
     """
-    network = rival.network
-    if isinstance(network, EmoMucs) and frontend != rival.frontend:
+    network, segments = rival.network, rival.segments
+    if frontend != rival.frontend:
         network = network.model_copy(update={"level": "standardised"})
+        segments = segments.model_copy(update={"seg_len": SECONDS})
     training = rival.training.model_copy(update={"seed": base.training.seed})
     changed = {
         "task": target, "network": network, "training": training, "frontend": frontend,
-        "segments": rival.segments, "augmentation": rival.augmentation, "start": rival.start,
+        "segments": segments, "augmentation": rival.augmentation, "start": rival.start,
     }  # fmt: skip
-    name = f"{network.model}{suffix}-{target}-simple-20s"
+    name = f"{network.model}{suffix}-{target}-simple-{segments.seg_len:g}s"
     experiment = base.model_copy(update=changed)
     return Cell(name, experiment if experiment.takes_stems else without_stems(experiment))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import Experiment
 from ..features.embedding import NAME as EMBEDDING
-from ..networks import NAMES
+from ..networks import NAMES, MusicnnLinear
 from ..support import environment
 from ..tasks import TASKS
 
@@ -214,11 +214,13 @@ def describe_scoring(experiment: Experiment) -> str:
         if training.early_stopping
         else "the last epoch counts"
     )
-    return (
-        f"{split}.{apart} {describe_unit(experiment)} "
-        f"{experiment.network.title}, {experiment.network.describe(experiment.segments)}; "
-        f"{training.epochs} epochs, {epoch}."
-    )
+    network, segments = experiment.network, experiment.segments
+    if isinstance(network, MusicnnLinear):
+        fit = "its penalty chosen by folds of the training songs"
+    else:
+        fit = f"{training.epochs} epochs, {epoch}"
+    unit = describe_unit(experiment)
+    return f"{split}.{apart} {unit} {network.title}, {network.describe(segments)}; {fit}."
 
 
 def describe_intervals(metrics: dict) -> str:

@@ -64,7 +64,7 @@ def write_report(folder: Path, experiment: Experiment) -> None:
         file.parent.name.replace("fold", "fold "): pd.read_csv(file)
         for file in sorted(folder.glob("*/history.csv"))
     }
-    figures = {"learning_curves": draw_learning_curves(histories)}
+    figures = {"learning_curves": draw_learning_curves(histories)} if histories else {}
     figures |= _draw_predictions(task, predictions)
     _save_figures(folder, figures)
     card = render_model_card(name, experiment, metrics, made_with)

@@ -93,7 +93,11 @@ def choose_network(base: Experiment, arguments: Sequence[str]) -> Experiment:
         return base
     if model not in NETWORKS:
         raise InputError(f"--model {model} was given; give {', '.join(NETWORKS)}")
-    return base.model_copy(update={"network": NETWORKS[model]()})
+    changed: dict[str, Any] = {"network": NETWORKS[model]()}
+    if model == "musicnn-linear":  # its weights are for a front end of their own
+        own = presets.PRESETS[model]()
+        changed |= {"frontend": own.frontend, "segments": own.segments}
+    return base.model_copy(update=changed)
 
 
 def read_config(file: Path) -> Experiment:

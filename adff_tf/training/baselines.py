@@ -8,7 +8,7 @@ training tracks. Where MusiCNN is installed, another linear model has its embedd
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..features.embedding import NAME
@@ -18,6 +18,7 @@ from .metrics import score_task
 
 INNER_FOLDS = 5
 PENALTIES = np.logspace(-3, 6, 19)
+NEVER = -30.0  # logit of a class that no training song has
 
 
 def score_baselines(
@@ -69,12 +70,7 @@ def predict_linear(
     task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray, x_test: np.ndarray
 ) -> np.ndarray:
     """Return the linear model's predictions for `x_test`, `(n,)` or `(n, classes)`."""
-    model, penalties = _linear_model(task)
-    folds = _inner_folds(task, x, y, groups)
-    if folds:
-        scoring = "neg_mean_squared_error" if task.is_regression else "accuracy"
-        model = GridSearchCV(model, penalties, cv=folds, scoring=scoring)
-    model.fit(x, y)  # without inner folds at the default penalty
+    model = _fit(task, x, y, groups)
     if task.is_regression:
         return model.predict(x_test)
     probabilities = np.zeros((len(x_test), len(task.classes)))
@@ -82,7 +78,44 @@ def predict_linear(
     return probabilities
 
 
-def _linear_model(task: Task):
+def linear_layer(
+    task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the linear model of `predict_linear` as a layer on the features as they are.
+
+    Returns:
+        Kernel `(features, outputs)` and bias `(outputs,)`: of one number, or of a softmax's logits.
+    """
+    outputs = 1 if task.is_regression else len(task.classes)
+    weights, bias = np.zeros((outputs, x.shape[1])), np.full(outputs, NEVER)
+    found = np.unique(y)
+    if len(found) < 2:  # nothing to fit
+        bias[0 if task.is_regression else found] = found[0] if task.is_regression else 0
+        return weights.T, bias
+    model = _fit(task, x, y, groups)
+    scaler, linear = model[0], model[-1]
+    coefficients, intercepts = np.atleast_2d(linear.coef_), np.atleast_1d(linear.intercept_)
+    if not task.is_regression and len(found) == 2:  # scikit-learn has one logit for two classes
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.array([-intercepts[0], intercepts[0]]) / 2
+    rows = np.arange(outputs) if task.is_regression else found
+    weights[rows] = coefficients / scaler.scale_
+    bias[rows] = intercepts - weights[rows] @ scaler.mean_
+    return weights.T, bias
+
+
+def _fit(task: Task, x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Pipeline:
+    """Return the fitted linear model, its penalty chosen by inner folds or the default."""
+    model, penalties = _linear_model(task)
+    folds = _inner_folds(task, x, y, groups)
+    if not folds:
+        return model.fit(x, y)
+    scoring = "neg_mean_squared_error" if task.is_regression else "accuracy"
+    search = GridSearchCV(model, penalties, cv=folds, scoring=scoring)
+    return search.fit(x, y).best_estimator_
+
+
+def _linear_model(task: Task) -> tuple[Pipeline, dict]:
     """Return the model and its grid of penalties."""
     if task.is_regression:
         return make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": PENALTIES}

@@ -38,6 +38,7 @@ from .baselines import score_baselines
 from .calibration import write_calibration
 from .effects import add_effects
 from .familiarity import add_distance
+from .linear import check_installed, fit_last_layer, is_linear
 from .predictions import read_scores, write_predictions
 from .splits import check_inner_split, is_training, split_tracks, training_tracks, unused_notes
 from .start import check_start, keep_heard, refuse_heard
@@ -90,6 +91,7 @@ def run_held(
     started, task = time.perf_counter(), TASKS[experiment.task]
     start = check_start(experiment)
     check_stems(experiment)
+    check_installed(experiment)
     index = load_index(experiment, folder, reporter, experiment.takes_stems)
     skip = experiment.data.skip_bad_audio
     tracks, left_out = prepare_tracks(
@@ -228,10 +230,7 @@ def _run_fold(
     by_source = tracks.table["source"].nunique() > 1
     if not (place / "predictions.csv").exists():
         train = training_tracks(tracks, folds, fold, experiment.validation)
-        seeded = _with_seed(experiment, fold)
-        stems = fit_stem_models(seeded, train, place, label, reporter)
-        fitted = fit.fit(seeded, train, place, label, reporter, beside, stems)
-        model = _finish(fitted.model, experiment, train)
+        model, stems = _fit(_with_seed(experiment, fold), train, place, label, reporter, beside)
         if stems:
             with atomic_write(place / STEM_SCORES) as file:
                 file.write_text(json.dumps(score_stem_models(experiment, stems, test)))
@@ -264,10 +263,8 @@ def _train_final_model(
     file, place = folder / "model.keras", folder / "final"
     if not file.exists() and experiment.validation.final_model:
         label = "final model on all tracks"
-        seeded = _with_seed(experiment, 0)
-        stems = fit_stem_models(seeded, tracks, place, label, reporter)
-        fitted = fit.fit(seeded, tracks, place, label, reporter, beside, stems)
-        _save_model(_finish(fitted.model, experiment, tracks), file)
+        model, _ = _fit(_with_seed(experiment, 0), tracks, place, label, reporter, beside)
+        _save_model(model, file)
         fit.discard_state(place)
     elif not file.exists():
         with atomic_write(file) as temporary:
@@ -276,9 +273,24 @@ def _train_final_model(
         servable.save(keras.models.load_model(file, compile=False), experiment, file)
 
 
-def _finish(model: keras.Model, experiment: Experiment, tracks: Tracks) -> keras.Model:
-    """Return a trained network with the outputs beside its task's."""
-    return add_distance(add_effects(model, experiment, tracks), experiment, tracks)
+def _fit(
+    experiment: Experiment,
+    tracks: Tracks,
+    folder: Path,
+    label: str,
+    reporter: Reporter,
+    beside: Tracks | None,
+) -> tuple[keras.Model, dict[str, keras.Model]]:
+    """Return a trained network with all its outputs, and its source models by stem."""
+    stems: dict[str, keras.Model] = {}
+    if is_linear(experiment):
+        folder.mkdir(parents=True, exist_ok=True)
+        model = fit_last_layer(experiment, tracks, reporter)
+    else:
+        stems = fit_stem_models(experiment, tracks, folder, label, reporter)
+        model = fit.fit(experiment, tracks, folder, label, reporter, beside, stems).model
+    model = add_effects(model, experiment, tracks)
+    return add_distance(model, experiment, tracks), stems
 
 
 def _save_model(model: keras.Model, file: Path) -> None:

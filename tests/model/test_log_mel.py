@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adff_tf import audio
+from adff_tf import audio, presets
 from adff_tf.config import Frontend
 from adff_tf.model.log_mel import log_mel
 from adff_tf.model.numpy_log_mel import PlainFrontend, filterbank, track_log_mel
@@ -128,6 +128,7 @@ FRONTENDS = {
     "shipped": Frontend(sample_rate_hz=16000, n_fft=1024, floor_db=-70.0),
     "odd window": Frontend(sample_rate_hz=22050, n_fft=2048, mels=96),
     "no padding": Frontend(sample_rate_hz=8000, n_fft=512, mels=40, win_length_s=0.064),
+    "octave": presets.mlem().frontend,
 }
 
 
@@ -150,7 +151,7 @@ def test_numpys_equals_tensorflows_on_music(song):
     np.testing.assert_allclose(track_log_mel(waveform, FRONTEND), expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", FRONTENDS)
+@pytest.mark.parametrize("name", [name for name in FRONTENDS if name != "octave"])
 def test_the_filterbank_is_librosas_to_the_bit(name):
     frontend = FRONTENDS[name]
     expected = librosa.filters.mel(
@@ -163,8 +164,42 @@ def test_the_filterbank_is_librosas_to_the_bit(name):
 def test_the_plain_front_end_has_the_settings(name):
     frontend = FRONTENDS[name]
     plain = PlainFrontend.of(frontend.model_dump(mode="json"))
-    for field in ("sample_rate_hz", "mels", "win_length", "hop_length", "n_fft", "floor_db"):
+    for field in PlainFrontend.__dataclass_fields__:
         assert getattr(plain, field) == getattr(frontend, field)
+
+
+def test_the_octave_filterbank_is_mlems():
+    """149 bands; the weights of each rise and fall in equal steps, and sum to 1."""
+    frontend = FRONTENDS["octave"]
+    bank, bins = filterbank(frontend), np.array(frontend.octave_bins)
+    assert bank.shape == (1025, 149) and frontend.frames(40) == 1253
+    np.testing.assert_allclose(bank.sum(axis=0), 1, atol=1e-6)
+    assert bins[0] == round(20.6 * 2048 / 22050) and bins[-1] == 1023
+    k = list(bins).index(327) - 1  # A at 3520 Hz; its neighbours at 3420 and 3623 Hz
+    assert (bins[k], bins[k + 2]) == (318, 337)
+    rises, falls = np.arange(10) / 9, np.arange(9, -1, -1) / 10
+    np.testing.assert_allclose(bank[318:338, k], [*(rises / 9.5), *(falls / 9.5)], atol=1e-6)
+
+
+def test_the_octave_levels_are_of_magnitude():
+    """A full-scale sine on a bin: the Hann window gives it N/4, and half of that beside it."""
+    frontend = FRONTENDS["octave"]
+    k = 100
+    tone = np.sin(2 * np.pi * k * np.arange(22050) / 2048).astype("float32")
+    magnitude = np.zeros(1025)
+    magnitude[[k - 1, k, k + 1]] = 256, 512, 256
+    expected = magnitude @ filterbank(frontend)
+    found = track_log_mel(tone, frontend)[15]
+    heard = expected > 1
+    assert heard.sum() >= 2
+    np.testing.assert_allclose(found[heard], 20 * np.log10(expected[heard]), atol=0.01)
+
+
+def test_another_number_of_octave_bands_is_refused():
+    with pytest.raises(
+        ValueError, match=r"has 149 bands with n_fft 2048 at 22050 Hz; give mels 149"
+    ):
+        Frontend(sample_rate_hz=22050, n_fft=2048, filterbank="octave")
 
 
 def test_every_whole_hop_has_a_frame():

@@ -6,7 +6,7 @@ import pytest
 
 from adff_tf.config import Experiment, Frontend, Segments
 from adff_tf.errors import InputError
-from adff_tf.model.layers import FrequencyChannel, RelativeLevel
+from adff_tf.model.layers import CompressedLevel, FrequencyChannel, RelativeLevel
 from adff_tf.model.networks import build_network
 from adff_tf.networks import STEMS, EmoMucs, Mlem
 
@@ -107,6 +107,13 @@ def test_the_relative_level_is_librosas():
     log_mel = 10 * np.log10(np.maximum(power, 1e-10)).astype("float32")
     wanted = librosa.power_to_db(power, ref=np.max, top_db=80)
     np.testing.assert_allclose(RelativeLevel()(log_mel[None])[0], wanted, atol=1e-4)
+
+
+def test_the_compressed_level_by_hand():
+    """The loudest cell has 45 dB; 45 dB below lies a magnitude of 1."""
+    log_mel = np.float32([[[-20.0, -65.0], [-200.0, -45.0]]])
+    expected = np.log10(1 + np.array([[[10**2.25, 1.0], [0.0, 10.0]]]))
+    np.testing.assert_allclose(CompressedLevel()(log_mel), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", [EmoMucs(source_model="c1d"), EmoMucs(), Mlem(width=0.1)])

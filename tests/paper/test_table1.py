@@ -43,7 +43,11 @@ def test_a_rival_has_adffs_folds_and_its_authors_training():
     assert own.cell.name == "emomucs-own-input-valence-simple-20s"
     mlem = entries["MLEM", "arousal R²"].cell.experiment
     assert mlem.network.width == 1 and mlem.frontend == base.frontend
-    assert mlem.segments.seg_len == 20
+    assert mlem.segments.seg_len == 20 and mlem.network.level == "standardised"
+    own = entries["MLEM, own input", "arousal R²"].cell
+    assert own.name == "mlem-own-input-arousal-simple-40s"
+    assert own.experiment.frontend.mels == 149 and own.experiment.segments.seg_len == 40
+    assert own.experiment.network.level == "compressed"
 
 
 def test_the_program_takes_models(capsys):
