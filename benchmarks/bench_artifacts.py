@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 
 def load_keras(run: str):

@@ -29,9 +29,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from adff_tf.support.console import Silent, quiet_tensorflow
+from adff_tf.support.console import Silent, prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the steps take one core
 
 

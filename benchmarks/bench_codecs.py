@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from adff_tf.pretraining.augment import encode
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
 BY_LIBSNDFILE = {
     "flac 16 bit": {"format": "FLAC", "subtype": "PCM_16"},
@@ -59,7 +59,7 @@ def main() -> None:
     ask.add_argument("model")
     ask.add_argument("songs", nargs="+")
     args = ask.parse_args()
-    quiet_tensorflow()
+    prepare_tensorflow()
     from adff_tf import EmotionModel, audio
 
     model, rows = EmotionModel.load(args.model), []

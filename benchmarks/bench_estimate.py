@@ -12,9 +12,9 @@ import argparse
 import gc
 import time
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 

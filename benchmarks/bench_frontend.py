@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 SECTIONS = ("predict", "index", "step")
 LENGTHS_S = (10, 60, 600, 3600, 36000)
@@ -215,7 +215,8 @@ def _draw(table, file: Path) -> None:
     for axis, ((kind, name), part) in zip(axes, parts, strict=False):
         sizes, seconds = part["size"].to_numpy(), part["seconds"].to_numpy()
         axis.loglog(sizes, seconds, "o-", color="#2b6cb0")
-        axis.loglog(sizes, seconds[-1] * sizes / sizes[-1], ":", color="#718096")
+        power = 1 if seconds[-1] > seconds[0] else -1
+        axis.loglog(sizes, seconds[-1] * (sizes / sizes[-1]) ** power, ":", color="#718096")
         axis.set_title(f"{kind}: {name}", fontsize=9)
         axis.set_ylabel("seconds", fontsize=8)
         axis.set_ylim(seconds.min() / 2, seconds.max() * 2)
@@ -223,7 +224,7 @@ def _draw(table, file: Path) -> None:
         axis.minorticks_off()
     for axis in axes[len(parts) :]:
         axis.set_axis_off()
-    figure.suptitle("dotted: linear growth", fontsize=8)
+    figure.suptitle("dotted: in proportion to the size, or inversely", fontsize=8)
     figure.savefig(file, dpi=130)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 
 def main() -> None:

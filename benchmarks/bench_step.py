@@ -14,9 +14,9 @@ import subprocess
 import sys
 import time
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 PARTS = {
     "optimizer": "^adam/",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from adff_tf.support.console import quiet_tensorflow
+from adff_tf.support.console import prepare_tensorflow
 
-quiet_tensorflow()
+prepare_tensorflow()
 
 
 def pytest_addoption(parser):

@@ -70,5 +70,5 @@ def read_result(entry: Entry, folder: Path) -> Result:
 
 def _training_hours(run_folder: Path) -> float:
     """Return the time of all epochs of all folds, hours."""
-    histories = run_folder.glob("fold*/history.csv")
+    histories = run_folder.glob("fold*/**/history.csv")  # with those of stem models
     return float(sum(pd.read_csv(file)["seconds"].sum() for file in histories)) / 3600

@@ -300,7 +300,6 @@ def _save_model(model: keras.Model, file: Path) -> None:
 
 def _total_seconds(folder: Path, this_call: float) -> float:
     """Return seconds over all calls: the sum of the epochs', or this call's where that is more."""
-    epochs = sum(
-        float(pd.read_csv(file)["seconds"].sum()) for file in sorted(folder.glob("*/history.csv"))
-    )
+    histories = (*folder.glob("*/history.csv"), *folder.glob("*/*/history.csv"))  # of stems
+    epochs = sum(float(pd.read_csv(file)["seconds"].sum()) for file in histories)
     return round(max(this_call, epochs), 1)

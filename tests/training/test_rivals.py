@@ -5,6 +5,7 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from adff_tf import EmotionModel, train
@@ -149,7 +150,11 @@ def test_source_models_are_trained_alone_and_then_fused(way, tmp_path):
         )
         moved.append(np.abs(fused.get_layer(f"{stem}_outputs").get_weights()[0] - expected).max())
     assert all(move == 0 for move in moved) if way == "freeze" else all(move > 0 for move in moved)
-    stems = json.loads((folder / "metrics.json").read_text())["stems"]
+    metrics = run(settings, folder).metrics  # a call that finds all done counts the fits' seconds
+    histories = [pd.read_csv(file) for file in folder.rglob("history.csv")]
+    assert len(histories) == 2 * (1 + len(STEMS))  # of a fold and the final model
+    assert metrics["seconds"] >= sum(history["seconds"].sum() for history in histories) - 0.1
+    stems = metrics["stems"]
     assert list(stems) == list(STEMS) and all(stems[stem]["arousal"]["rmse"] > 0 for stem in STEMS)
     report = (folder / "report.md").read_text()
     assert "| vocals alone |" in report and "| drums alone |" in report

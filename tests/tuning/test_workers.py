@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PROCESS = """
 import sys, time
 from adff_tf.support import console
-console.quiet_tensorflow(); console.import_tensorflow()
+console.prepare_tensorflow(); console.import_tensorflow()
 from pathlib import Path
 from adff_tf.tuning import trials
 from adff_tf.tuning.plan import Budget, Plan
