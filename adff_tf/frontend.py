@@ -10,6 +10,7 @@ from .settings import Settings
 
 POOLS = 5  # one per level; each halves time and mel
 FEWEST_FRAMES = 2**POOLS  # of a part, and fewest mels: one is left after five pools
+LATER = {"filterbank": "mel"}  # fields that earlier versions lack, and what those did
 OCTAVE, LOWEST_HZ, TUNING_HZ = 24, 20.0, 440.0  # of the octave filterbank: bands, first, tuning
 
 
@@ -49,6 +50,11 @@ class Frontend(Settings):
     def octave_bins(self) -> tuple[int, ...]:
         """Bins of the DFT at the ends and centres of the octave filterbank's bands."""
         return octave_bins(self.sample_rate_hz, self.n_fft)
+
+    @property
+    def unstated(self) -> set[str]:
+        """Fields that earlier versions lack, where the value is theirs: keys of files omit them."""
+        return {name for name, value in LATER.items() if getattr(self, name) == value}
 
     def frames(self, seconds: float) -> int:
         """Return the frames of a segment of `seconds`: 100 a second at the paper's hop_length.

@@ -127,10 +127,7 @@ def content_hash(path: str) -> str:
 
 def feature_key(content: str, frontend: Frontend) -> str:
     """Return the name, without suffix, of the log-mel of a content (`content_hash`)."""
-    later = (
-        {"filterbank"} if frontend.filterbank == "mel" else None
-    )  # keys are older than the field
-    settings = frontend.model_dump_json(exclude=later)
+    settings = frontend.model_dump_json(exclude=frontend.unstated)
     return _blake2b(f"{content} {settings}".encode()).hexdigest()
 
 

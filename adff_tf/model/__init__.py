@@ -9,6 +9,7 @@ networks.py    every network behind one interface
 emomucs.py     EmoMucs's source models
 mlem.py        MLEM's network
 musicnn.py     MusiCNN in Keras, and the same in NumPy
+musicnn_linear.py  a linear model on its embedding
 musicnn_files.py  its checkpoint: where it lies, and whether it is whole
 convert.py     waveform to outputs as a TFLite FlatBuffer
 model_file.py  `model.keras` and the settings beside it

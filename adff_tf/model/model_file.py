@@ -21,6 +21,7 @@ import pydantic
 from .. import __version__
 from ..config import Experiment, Frontend
 from ..errors import InputError, format_list
+from ..frontend import LATER
 from ..settings import list_problems
 from ..tasks import BESIDE, TASKS
 from . import shipped
@@ -132,10 +133,8 @@ def _read_settings(file: Path) -> _Stored:
     try:
         layers = {layer["config"]["name"]: layer["config"] for layer in network["layers"]}
         _, frames, _ = layers["log_mel"]["batch_shape"]
-        frontend = layers["standardise"].get("frontend") or {}
-        return _Stored(
-            _task(set(network["output_layers"]) - set(BESIDE), set(layers)), frames, dict(frontend)
-        )
+        task = _task(set(network["output_layers"]) - set(BESIDE), set(layers))
+        return _Stored(task, frames, LATER | (layers["standardise"].get("frontend") or {}))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(
             f"{file} holds another network than ADFF (it was saved by Keras {saved_by}). {AGAIN}"

@@ -167,7 +167,7 @@ def _copy(recording: Recording, number: int, folder: Path) -> Copy:
 
 def _check_record(folder: Path, plan: Plan) -> None:
     """Write labelling.json, or raise InputError where the one that is there differs."""
-    frontend = plan.frontend.model_dump()
+    frontend = plan.frontend.model_dump(exclude=plan.frontend.unstated)
     text = json.dumps({"frontend": frontend, "seed": plan.learning.seed}, indent=2) + "\n"
     file = folder / RECORD
     if file.exists() and file.read_text() != text:

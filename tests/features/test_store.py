@@ -1,6 +1,7 @@
 """The feature store: values, damage, kills and folders that cannot be used."""
 
 import errno
+import hashlib
 import os
 
 import librosa
@@ -92,6 +93,19 @@ def test_a_store_that_may_not_be_written(songs, tmp_path, monkeypatch):
         match=f"{tmp_path} cannot hold the log-mels: Read-only file system; give another folder",
     ):
         prepare_tracks(songs, tmp_path, Frontend(hop_length_s=0.02))
+
+
+def test_keys_are_those_of_the_settings_before_the_octave_filterbank():
+    """So that stores, and lists of heard recordings, stay good."""
+    settings = (
+        '{"sample_rate_hz":44100,"mels":128,"win_length_s":0.06,"hop_length_s":0.01,"n_fft":4096,'
+        '"floor_db":-100.0}'
+    )
+    key = hashlib.blake2b(f"content {settings}".encode(), digest_size=16).hexdigest()
+    assert store.feature_key("content", Frontend()) == key
+    octave = Frontend(sample_rate_hz=22050, n_fft=2048, mels=149, filterbank="octave")
+    mel = Frontend(sample_rate_hz=22050, n_fft=2048, mels=149)
+    assert store.feature_key("content", octave) != store.feature_key("content", mel)
 
 
 def test_store_knows_changed_audio_and_changed_settings(songs, tmp_path):

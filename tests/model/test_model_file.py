@@ -70,6 +70,15 @@ def test_settings_of_another_training_are_refused(run, tmp_path, group, setting,
     assert message in str(refused.value) and str(refused.value).count(" in the model, ") == 1
 
 
+def test_a_model_from_before_the_octave_filterbank_is_of_mel_bands(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    config = json.loads((copy / "config.json").read_text())
+    del config["frontend"]["filterbank"]
+    (copy / "config.json").write_text(json.dumps(config))
+    rewrite(copy, "config.json", lambda config: standardise(config)["frontend"].pop("filterbank"))
+    assert find_model(copy)[1].frontend.filterbank == "mel"
+
+
 def test_two_tasks_of_two_classes_differ(tmp_path):
     folder = save_run(tmp_path / "run", "valence2")
     (folder / "config.json").write_text(tiny.experiment("arousal2").to_json())
