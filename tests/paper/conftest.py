@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 
 from adff_tf import reproduce
-from adff_tf.model import servable
 from adff_tf.training import fit as fits
-from adff_tf.training import run as training_run
 
 from .. import commands
 
@@ -21,14 +19,8 @@ def ask(capsys):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Replace the fit by one that trains nothing, and leave out what predicts songs.
-
-    Returns:
-        The list of folders that were fitted.
-    """
+    """Replace the fit by one that trains nothing; the list of folders that were fitted."""
     fitted = []
-    monkeypatch.setattr(servable, "save", lambda *_: None)
-    monkeypatch.setattr(training_run, "write_tflite", lambda *_: None)
 
     def fit(experiment, tracks, folder, *_):
         fitted.append(folder)
