@@ -24,11 +24,12 @@ import numpy as np
 from keras import layers, ops
 from threadpoolctl import threadpool_limits
 
+from ..networks import MUSICNN_PATCH
 from ..support.environment import count_cores
 from .musicnn_files import RATE_HZ
 
 SAMPLE_RATE_HZ, N_FFT, HOP = RATE_HZ, 512, 256
-BANDS, PATCH = 96, 187
+BANDS, PATCH = 96, MUSICNN_PATCH
 PATCH_S = PATCH * HOP / SAMPLE_RATE_HZ
 TIMBRAL, TEMPORAL, MID, EPSILON = 204, 51, 64, 1e-3
 TIMBRAL_BANDS, TEMPORAL_FRAMES = (38, 67), (128, 64, 32)
